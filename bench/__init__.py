@@ -1,0 +1,1 @@
+"""Side-by-side speed runs of Parecer and its peers; see README.md."""

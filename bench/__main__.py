@@ -1,0 +1,148 @@
+"""`python -m bench [compare|batch|profile|scale]`: what each measures is told in README.md."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+
+from bench import batch, latency, report, scale
+from bench.cases import TITLES, case
+from bench.compare import compare
+from bench.load import find_wrk
+from bench.machine import machine, sentence
+from bench.processes import BenchError
+from bench.servers import SERVERS
+from bench.target import Server
+
+
+def main() -> int:
+    """Run what the command line asks for; 1 when something could not be measured."""
+    options = _parser().parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        find_wrk()
+        print(sentence(machine()), flush=True)
+        with _work() as work:
+            return int(COMMANDS[options.command](options, work))
+    except (BenchError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; every server is stopped", file=sys.stderr)
+        return 130
+
+
+def _compare(options: argparse.Namespace, work: Path) -> bool:
+    facts = machine()
+    servers = _servers(options, default=[server.name for server in SERVERS])
+    found = compare(servers, [case(name) for name in options.models], options.rounds, options.seconds, work)
+    print(f"\n{report.tables(found, servers)}\n")
+    settings = {"rounds": options.rounds, "seconds": options.seconds}
+    print("written to", report.keep("latest", {"machine": facts, "settings": settings, **found.to_dict()}))
+    if options.write_docs:
+        report.write_page(found, servers, facts, options.rounds, options.seconds)
+        print("written to", report.PAGE)
+    return bool(found.failures)
+
+
+def _batch(options: argparse.Namespace, work: Path) -> bool:
+    found = {name: batch.measure(case(name), options.seconds, work / name) for name in options.models}
+    for name, result in found.items():
+        print(f"{name}: {result.rate:,.0f} recorded rows/s in batches of {batch.ROWS}; bare SQLite "
+              f"{result.bare_rate:,.0f}; {report.times(result.rate / result.bare_rate)}")  # fmt: skip
+    report.keep("batch", {"machine": machine(), **{name: result.to_dict() for name, result in found.items()}})
+    return False
+
+
+def _profile(options: argparse.Namespace, work: Path) -> bool:
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for server in _servers(options, default=["parecer"]):
+        for name in options.models:
+            found = latency.measure(server, case(name), options.seconds, work / server.name)
+            figures.setdefault(server.name, {})[name] = asdict(found)
+            growth = report.times(found.p99_ms / found.p50_ms)
+            print(
+                f"{server.name}, {name}: at {found.rate:,.0f} of {found.peak:,.0f} req/s "
+                f"p50 {found.p50_ms:.2f} ms, p99 {found.p99_ms:.2f} ms = {growth}"
+            )
+    report.keep("profile", {"machine": machine(), "profile": figures})
+    return False
+
+
+def _scale(options: argparse.Namespace, work: Path) -> bool:
+    found = scale.measure(case(options.models[0]), work / "parecer", options.sizes)
+    few, many = min(found), max(found)
+    headings = ("p50, ms", *(f"{size:,} records" for size in found), "growth")
+    rows = [
+        (
+            name,
+            *(f"{found[size][name]:.2f}" for size in found),
+            report.times(found[many][name] / found[few][name]),
+        )
+        for name in found[few]
+    ]
+    print(report.markdown(headings, rows))
+    report.keep(
+        "scale", {"machine": machine(), "p50_ms": {str(size): dict(row) for size, row in found.items()}}
+    )
+    return False
+
+
+COMMANDS = {"compare": _compare, "batch": _batch, "profile": _profile, "scale": _scale}
+
+
+def _servers(options: argparse.Namespace, default: list[str]) -> list[Server]:
+    return [server for server in SERVERS if server.name in (options.only or default)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    everyone = [server.name for server in SERVERS]
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Speed of Parecer beside its peers.")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="compare")
+    parser.add_argument("--only", type=_names(everyone), metavar="A,B", help=", ".join(everyone))
+    parser.add_argument(
+        "--models", type=_names(list(TITLES)), default=list(TITLES), metavar="A,B", help=", ".join(TITLES)
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")
+    parser.add_argument("--sizes", type=_sizes, default=scale.SIZES, metavar="N,N", help="records, for scale")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/reference/speed.md as well")
+    return parser
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(sorted(int(part) for part in text.split(",")))
+
+
+def _names(known: list[str]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _work() -> Iterator[Path]:
+    """A directory on the disk of the checkout: in /tmp, often memory, an fsync would cost nothing."""
+    report.RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="work-", dir=report.RESULTS) as name:
+        yield Path(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""Every setting, once: its name, type, default and one line of help.
+
+Values come from the environment or a `.env` file. The two secrets may be given there; otherwise they are made at the
+first start and kept in files only their owner can read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent
+VERSION = "0.1.0"
+WEAK = ("changeme", "change-me", "secret", "password", "example", "dev")
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; a bad value stops the start and names the variable, never the value."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(5000, ge=1, le=65535, description="Port to listen on.")
+    workers: int = Field(2, ge=1, le=64, description="Web worker processes.")
+    data_dir: Path = Field(ROOT / "instance", description="Folder of the database, the keys and uploads.")
+    model_store: Path | None = Field(
+        None,
+        description="Folder of model artefacts; `model_store/` beside the code, or inside DATA_DIR if that is set.",
+    )
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite inside DATA_DIR.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs browser sessions, at least 32 characters; made at first start.",
+    )
+    jwt_secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs access tokens, at least 32 characters; made at first start.",
+    )
+    default_model: str = Field("iris", description="Model that answers `POST /api/v1/predict`.")
+    trusted_hosts: str = Field(
+        "127.0.0.1,localhost,[::1]", description="Host names this server answers to, separated by commas."
+    )
+    cookie_secure: bool = Field(False, description="Send cookies over HTTPS only; set it behind TLS.")
+    proxies: int = Field(
+        0, ge=0, le=5, description="Trusted reverse proxies in front that set X-Forwarded headers."
+    )
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token.")
+    refresh_token_days: int = Field(30, ge=1, le=365, description="Life of a refresh token family.")
+    session_idle_minutes: int = Field(
+        60, ge=5, le=1440, description="A browser session ends after this long unused."
+    )
+    session_hours: int = Field(
+        12, ge=1, le=168, description="A browser session ends after this long in any case."
+    )
+    max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body.")
+    max_rows: int = Field(10_000, ge=1, description="Most rows in one predict request.")
+    rate_limit: int = Field(
+        6000, ge=0, description="Predict requests a minute per account; 0 switches it off."
+    )
+    demo: bool = Field(True, description="Publish the demo models when the registry is empty.")
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line written."
+    )
+
+    @field_validator("data_dir", "model_store")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
+
+    @field_validator("secret_key", "jwt_secret_key")
+    @classmethod
+    def _strong(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and (_poor(text) or any(w in text.lower() for w in WEAK)):
+            raise ValueError("needs at least 32 random characters; leave it empty to have one made")
+        return value
+
+    @property
+    def version(self) -> str:
+        """The version of this software."""
+        return VERSION
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'parecer.db'}"
+
+    @property
+    def store(self) -> Path:
+        """The folder of model artefacts in force."""
+        if self.model_store:
+            return self.model_store
+        return ROOT / "model_store" if self.data_dir == ROOT / "instance" else self.data_dir / "model_store"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The host names in `trusted_hosts`, plus the address listened on."""
+        named = [h.strip() for h in self.trusted_hosts.split(",") if h.strip()]
+        return named if self.host in ("0.0.0.0", "::") else [*named, self.host]  # noqa: S104
+
+
+def load() -> Settings:
+    """Read the settings, making the data folder and missing secrets.
+
+    What cannot be used ends the program with status 2, after one line for each variable that never shows its value.
+    """
+    try:
+        return _load()
+    except ValidationError as error:
+        told = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+    except OSError as error:
+        told = [f"DATA_DIR: needs to be a folder that this account can write to ({error.strerror})"]
+    except ValueError as error:
+        told = [str(error)]
+    sys.stderr.write("".join(f"{line}\n" for line in told))
+    raise SystemExit(2)
+
+
+def _load() -> Settings:
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.access(settings.data_dir, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    for name in ("secret_key", "jwt_secret_key"):
+        if not getattr(settings, name).get_secret_value():
+            kept = _kept_secret(settings.data_dir / "keys" / name)
+            if _poor(kept):
+                raise ValueError(
+                    f"{name.upper()}: what is kept in DATA_DIR/keys/{name} needs at least 32 random characters; "
+                    "delete that file to have one made"
+                )
+            setattr(settings, name, SecretStr(kept))
+    if settings.secret_key == settings.jwt_secret_key:
+        raise ValueError("SECRET_KEY and JWT_SECRET_KEY must differ")
+    return settings
+
+
+def _poor(secret: str) -> bool:
+    return len(secret) < 32 or len(set(secret)) < 8
+
+
+def _kept_secret(path: Path) -> str:
+    if not path.exists():  # a worker must be able to start on a full disk
+        _keep_secret(path)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+    return path.read_text(errors="backslashreplace").strip()
+
+
+def _keep_secret(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    # Two processes may start at once: the one that links its file first decides, the other reads it.
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(made, path)
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""How the web server runs; `config.py` holds the settings it reads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import signal
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from config import ROOT, load
+
+LEAVE_SECONDS = 3
+
+os.umask(0o077)  # the database and its WAL are nobody else's to read, whatever folder they are in
+settings = load()
+
+
+def make_counts() -> str:
+    """A new folder for the counters, in memory where there is any."""
+    # Workers map their counters into memory: a new one on a full disk would kill its worker, so they live off it.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes it safe
+    return tempfile.mkdtemp(prefix="parecer-metrics-", dir=memory)
+
+
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # kept over a reload
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_counts()
+
+bind = [f"{settings.host}:{settings.port}"]
+workers = settings.workers
+worker_class = "webapp.worker.Worker"
+worker_connections = 1000
+keepalive = 30
+timeout = 60
+graceful_timeout = 25
+chdir = str(ROOT)
+control_socket_disable = True
+limit_request_line = 8190
+# Nobody is believed here, this machine included: PROXIES says how many proxies the application believes.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+
+
+def pre_fork(_server: object, _worker: object) -> None:
+    """Make the folder of counters again where it was cleared away, as systemd does when an account logs out."""
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    with suppress(OSError):  # better uncounted than unserved
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        # Not ours: somebody else made it in the meantime, and may have laid links in it.
+        if folder.lstat().st_uid not in (0, os.geteuid()):
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_counts()
+
+
+def on_exit(_server: object) -> None:
+    """Forget the counters."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let a worker leave when the disk has failed it; its successor opens the database anew."""
+
+    def leave() -> None:
+        worker.log.error("The disk has failed; worker %s leaves", worker.pid)
+        os.kill(os.getpid(), signal.SIGTERM)  # no new connections; who waits now is told 503
+        signal.alarm(LEAVE_SECONDS)  # an idle connection must not keep us longer; nothing handles this signal
+
+    worker.wsgi.extensions["panic"] = leave
+    # What is loaded by now stays; looking through it again and again for garbage cost a third of the speed.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def child_exit(_server: object, worker: object) -> None:
+    """Let go of a dead worker's live gauges."""
+    from prometheus_client import multiprocess  # reads PROMETHEUS_MULTIPROC_DIR when imported
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[attr-defined]

@@ -1,0 +1,33 @@
+"""The one file that knows both the settings and the application.
+
+`python run.py` prepares this installation and then serves it; `python run.py prepare` only prepares.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import config
+from webapp import preparation
+from webapp.app import create_app
+from webapp.observability import configure_logging
+
+os.umask(0o077)  # the database and its WAL are nobody else's to read, whatever folder they are in
+settings = config.load()
+configure_logging(settings.log_level)
+app = create_app(settings)
+
+
+def main() -> None:
+    """Prepare, and unless told otherwise become the web server."""
+    preparation.prepare(app, settings.data_dir / "prepare.lock", demos=settings.demo)
+    if sys.argv[1:] != ["prepare"]:
+        os.execv(  # noqa: S606 - our own interpreter, no shell wanted
+            sys.executable,
+            [sys.executable, "-m", "gunicorn", "-c", str(config.ROOT / "gunicorn.conf.py"), "run:app"],
+        )
+
+
+if __name__ == "__main__":
+    main()

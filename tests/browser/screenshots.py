@@ -1,0 +1,167 @@
+"""The pictures in docs/images: a real server, invented questions, headless Chromium. Run by `make screenshots`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pysqlite3
+from playwright.sync_api import Page, sync_playwright
+
+from config import ROOT
+from tests.browser.conftest import NO_CALLS, QUIET
+from tests.conftest import password
+from tests.server import Server, serve
+
+IMAGES = ROOT / "docs" / "images"
+CAST = {"alice": "analyst", "bob": "analyst", "dave": "admin"}
+SHARES = {"iris": 800, "purchase": 160, "breast-cancer": 90, "diabetes": 60}
+FORMS = 20
+DAYS = 2
+DAY_US = 86_400 * 1_000_000
+#: At 96 dots an inch.
+A4: Any = {"width": 794, "height": 1123}
+chance = random.Random(6)
+
+
+def main() -> None:
+    """Write every picture anew."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "data"
+        environment = {**os.environ, "DATA_DIR": str(folder)}
+        subprocess.run([sys.executable, "run.py", "prepare"], cwd=ROOT, env=environment, check=True)
+        for name, role in CAST.items():
+            command = [sys.executable, "-m", "flask", "--app", "run", "user", "create", name, "--role", role]
+            typed = password(name).encode()
+            subprocess.run([*command, "--password-stdin"], cwd=ROOT, env=environment, input=typed, check=True)
+        with serve(folder) as server, sync_playwright() as playwright:
+            path = shutil.which("chromium") or shutil.which("chromium-browser")
+            browser = playwright.chromium.launch(executable_path=path, args=[*QUIET, *NO_CALLS])
+            ask_by_api(server, folder)
+            pages = {name: sign_in(browser.new_page(**screen(server)), name) for name in ("alice", "dave")}
+            ask_by_form(pages["alice"])
+            spread(folder / "parecer.db")
+            take(pages["alice"], pages["dave"])
+            browser.close()
+    for picture in sorted(IMAGES.glob("*.png")):
+        print(f"{picture.relative_to(ROOT)} {picture.stat().st_size // 1000} kB")
+
+
+def screen(server: Server) -> dict[str, Any]:
+    return {
+        "base_url": server.address,
+        "viewport": {"width": 1440, "height": 720},
+        "timezone_id": "America/Sao_Paulo",
+    }
+
+
+def ask_by_api(server: Server, folder: Path) -> None:
+    """A few hundred questions; some far from what the model has seen, a few that cannot be answered."""
+    tokens = [server.login(name) for name in ("alice", "bob")]
+    asked = [model for model, n in SHARES.items() for _ in range(n)]
+    chance.shuffle(asked)
+    kept = {model: kept_rows(folder, model) for model in SHARES}
+    for n, model in enumerate(asked):
+        row = dict(chance.choice(kept[model]))
+        kind = chance.random()
+        if kind < 0.07:
+            name = next(k for k, v in row.items() if isinstance(v, float) and v > 0)
+            row[name] = round(row[name] * 2.5, 2)
+        elif kind < 0.1:
+            row.popitem()
+        body: dict[str, Any] = {"inputs": row}
+        if chance.random() < 0.3:
+            body["subject"] = f"case {1000 + n}"
+        server.ask("POST", f"/api/v1/models/{model}/predict", body, token=chance.choice(tokens))
+
+
+def kept_rows(folder: Path, model: str) -> list[dict[str, Any]]:
+    return list(json.loads((folder / "model_store" / model / "1" / "rows.json").read_text()))
+
+
+def sign_in(page: Page, name: str) -> Page:
+    page.goto("/login")
+    page.fill("#username", name)
+    page.fill("#password", password(name))
+    page.click("button[type=submit]")
+    page.wait_for_url("/")
+    return page
+
+
+def ask_by_form(page: Page) -> None:
+    """Ask again what is on the record, through the form."""
+    page.goto("/predictions?model=iris")
+    links = page.locator("td.when a").all()
+    addresses = [link.get_attribute("href") or "" for link in links][:FORMS]
+    for address in addresses:
+        page.goto(f"/models/iris/predict?record={address.split('/')[-1]}")
+        page.click("main button[type=submit]")
+
+
+def spread(database: Path) -> None:
+    """Move the records of this throw-away installation into the last days: a chart of one minute shows little."""
+    now = time.time_ns() // 1000
+    connection = pysqlite3.connect(str(database), timeout=10)
+    with connection:
+        for (seq,) in connection.execute("SELECT seq FROM predictions").fetchall():
+            back = moment_back()
+            connection.execute(
+                "UPDATE predictions SET created_us = ? - ?, finished_us = ? - ? + latency_us WHERE seq = ?",
+                (now, back, now, back, seq),
+            )
+        failed = connection.execute("SELECT model_id, kind, count FROM failures").fetchall()
+        connection.execute("DELETE FROM failures")
+        for model, kind, count in failed:
+            for _ in range(count):
+                row = (now - moment_back(), model, kind)
+                connection.execute(
+                    "INSERT INTO failures (minute_us, model_id, kind, count) VALUES (?, ?, ?, 1)", row
+                )
+    connection.close()
+
+
+def moment_back() -> int:
+    """Microseconds before now; people ask more in the middle of a day."""
+    return int((chance.randrange(DAYS) + chance.triangular(0, 1, 0.35)) * DAY_US)
+
+
+def take(alice: Page, dave: Page) -> None:
+    """One picture after another."""
+    dave.goto("/?model=iris&period=day")
+    dave.wait_for_selector(".plot .main-svg")
+    dave.wait_for_timeout(800)  # the charts grow into place
+    shoot(dave, "desk", full_page=True)
+    dave.goto("/predictions")
+    shoot(dave, "history")
+    alice.goto("/models/iris/predict?example=1")
+    for place, value in enumerate(("6.1", "2.8", "7.4", "1.5")):
+        alice.fill(f"#f{place}", value)
+    alice.fill("#subject", "case 1207")
+    alice.click("main button[type=submit]")
+    alice.wait_for_selector("#answer .said")
+    shoot(alice, "answer")
+    alice.goto(str(alice.locator("#answer a[href^='/predictions/']").first.get_attribute("href")))
+    shoot(alice, "record", full_page=True)
+    alice.goto(f"{alice.url}/print")
+    alice.set_viewport_size(A4)
+    alice.emulate_media(media="print")
+    alice.evaluate("document.body.style.padding = '18mm'")  # the margins that only a printer adds
+    shoot(alice, "printed-record")
+
+
+def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
+    page.mouse.move(0, 0)
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=full_page)
+
+
+if __name__ == "__main__":
+    main()

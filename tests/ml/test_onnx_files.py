@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from webapp.errors import BadArtifact
+from webapp.ml.onnx_files import check_onnx
+from webapp.ml.packaging import package
+from webapp.ml.runtime import Predictor
+
+
+def outside(name: str = "w") -> TensorProto:
+    tensor = helper.make_tensor(name, TensorProto.FLOAT, [1], [1.0])
+    tensor.ClearField("float_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+    return tensor
+
+
+def model(**changes: Any) -> onnx.ModelProto:
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1])
+    taken = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])
+    nodes = changes.pop("nodes", [helper.make_node("Identity", ["x"], ["y"])])
+    graph = helper.make_graph(nodes, "g", [given], [taken], **changes)
+    return helper.make_model(graph)
+
+
+def in_initializer() -> onnx.ModelProto:
+    return model(initializer=[outside()])
+
+
+def in_sparse_values() -> onnx.ModelProto:
+    indices = helper.make_tensor("i", TensorProto.INT64, [1], [0])
+    return model(sparse_initializer=[helper.make_sparse_tensor(outside(), indices, [1])])
+
+
+def in_sparse_indices() -> onnx.ModelProto:
+    values = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    return model(sparse_initializer=[helper.make_sparse_tensor(values, outside(), [1])])
+
+
+def in_attribute() -> onnx.ModelProto:
+    return model(nodes=[helper.make_node("Constant", [], ["y"], value=outside())])
+
+
+def in_attribute_list() -> onnx.ModelProto:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    attribute = node.attribute.add()
+    attribute.name, attribute.type = "t", onnx.AttributeProto.TENSORS
+    attribute.tensors.append(outside())
+    return model(nodes=[node])
+
+
+def in_sparse_attribute() -> onnx.ModelProto:
+    indices = helper.make_tensor("i", TensorProto.INT64, [1], [0])
+    sparse = helper.make_sparse_tensor(outside(), indices, [1])
+    return model(nodes=[helper.make_node("Constant", [], ["y"], sparse_value=sparse)])
+
+
+def in_subgraph() -> onnx.ModelProto:
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["z"])], "b", [], [], initializer=[outside()]
+    )
+    return model(nodes=[helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)])
+
+
+def in_function() -> onnx.ModelProto:
+    made = model()
+    nodes = [helper.make_node("Constant", [], ["b"], value=outside())]
+    made.functions.append(helper.make_function("", "F", ["a"], ["b"], nodes, made.opset_import))
+    return made
+
+
+def in_training_info() -> onnx.ModelProto:
+    made = model()
+    made.training_info.add().initialization.initializer.append(outside())
+    return made
+
+
+PLACES = [
+    in_initializer, in_sparse_values, in_sparse_indices, in_attribute, in_attribute_list, in_sparse_attribute,
+    in_subgraph, in_function, in_training_info,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
+def test_a_tensor_outside_the_file_is_refused_wherever_it_stands(
+    place: Callable[[], onnx.ModelProto],
+) -> None:
+    with pytest.raises(BadArtifact, match="outside the file"):
+        check_onnx(place().SerializeToString())
+
+
+def test_operators_of_another_domain_are_refused() -> None:
+    node = helper.make_node("Shell", ["x"], ["y"], domain="com.example")
+    function = helper.make_function("com.example", "F", ["a"], ["b"], [], [])
+    with_function, with_import = model(), model()
+    with_function.functions.append(function)
+    with_import.opset_import.append(helper.make_opsetid("com.example", 1))
+    for made in (model(nodes=[node]), with_function, with_import):
+        with pytest.raises(BadArtifact, match="domain"):
+            check_onnx(made.SerializeToString())
+
+
+def test_a_loop_is_refused() -> None:
+    body = helper.make_graph([helper.make_node("Identity", ["x"], ["z"])], "b", [], [])
+    with pytest.raises(BadArtifact, match="Loop"):
+        check_onnx(
+            model(nodes=[helper.make_node("Loop", ["", "", "x"], ["y"], body=body)]).SerializeToString()
+        )
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x80\x04.", bytes(1000), b"PK\x03\x04"])
+def test_nonsense_is_no_onnx_file(data: bytes) -> None:
+    with pytest.raises(BadArtifact):
+        check_onnx(data)
+
+
+def served(data: bytes, X: Any, y: Any) -> Predictor:
+    made = package(data, X, y, format="onnx")
+    return Predictor.load(made.files.__getitem__, made.manifest)
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_a_classifier_with_or_without_a_zipmap_is_served(iris: Any, zipmap: bool) -> None:
+    X, y = iris
+    fitted = LogisticRegression(max_iter=1000).fit(X.to_numpy(np.float32), y)
+    data = to_onnx(fitted, X.to_numpy(np.float32)[:1], options={"zipmap": zipmap}).SerializeToString()
+    answer = served(data, X, y).predict([tuple(row) for row in X.to_numpy().tolist()])
+    assert answer.values == fitted.predict(X.to_numpy(np.float32)).tolist()
+    assert answer.probabilities is not None
+    assert np.allclose(answer.probabilities, fitted.predict_proba(X.to_numpy(np.float32)), atol=1e-5)
+
+
+def test_one_tensor_knows_no_names_and_one_input_for_each_column_does(iris: Any) -> None:
+    X, y = iris
+    X = X.astype("float32")
+    fitted = make_pipeline(
+        make_column_transformer((StandardScaler(), list(X))), LogisticRegression(max_iter=1000)
+    ).fit(X, y)
+    by_name = to_onnx(fitted, X, options={"zipmap": False}).SerializeToString()
+    assert package(by_name, X, y, format="onnx").manifest["warnings"] == []
+    nameless = LogisticRegression(max_iter=1000).fit(X.to_numpy(), y)
+    tensor = to_onnx(nameless, X.to_numpy()[:1], options={"zipmap": False}).SerializeToString()
+    (warning,) = package(tensor, X[X.columns[::-1]], y, format="onnx").manifest["warnings"]
+    assert "order of the file: petal_width, petal_length, sepal_width, sepal_length." in warning
+
+
+def test_one_input_for_each_column_is_served() -> None:
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.5, 0.1, 0.9]})
+    y = pd.Series([1.0, 2.5, 3.5], name="y")
+    fitted = make_pipeline(make_column_transformer((StandardScaler(), ["a", "b"])), LinearRegression()).fit(
+        X, y
+    )
+    data = to_onnx(fitted, X.astype("float32")).SerializeToString()
+    assert served(data, X, y).predict([(2.0, 0.1)]).values == pytest.approx([2.5], rel=1e-5)
+
+
+def test_a_graph_that_does_not_fit_its_sample_is_refused(iris: Any) -> None:
+    X, y = iris
+    fitted = LogisticRegression(max_iter=1000).fit(X.to_numpy(np.float32), y)
+    data = to_onnx(fitted, X.to_numpy(np.float32)[:1], options={"zipmap": False}).SerializeToString()
+    with pytest.raises(BadArtifact, match="does not fit"):
+        package(data, X.iloc[:, :3], y, format="onnx")
+    with pytest.raises(BadArtifact, match="not among the target's values"):
+        package(data, X, y.str.upper(), format="onnx")
+
+
+LIGHT = """
+import sys
+import webapp.ml.runtime
+heavy = {"sklearn", "pandas", "skops", "skl2onnx", "onnx", "scipy", "joblib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_the_runtime_starts_without_the_training_libraries() -> None:
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)

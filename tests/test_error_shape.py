@@ -1,0 +1,121 @@
+"""One shape for every error of the API, on every route, for every way in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from config import ROOT
+from webapp.doors import METHOD, STATUS, UNEXPECTED, problem_response
+from webapp.errors import AppError, InvalidInput, Problem, TooMany
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MEMBERS = {"type", "title", "status", "detail", "instance"}
+LEAKS = re.compile(r"Traceback|sqlalchemy|sqlite|psycopg|/root|\.py\b|SELECT ", re.IGNORECASE)
+
+
+def is_problem(answer: TestResponse) -> bool:
+    body = answer.get_json(force=True)
+    return (
+        answer.mimetype == "application/problem+json"
+        and body.keys() - {"errors"} == MEMBERS
+        and body["status"] == answer.status_code
+        and body["instance"].endswith(answer.headers["X-Request-Id"])
+        and not LEAKS.search(answer.text)
+    )
+
+
+def addresses(app: Flask) -> Iterator[tuple[str, set[str]]]:
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api/v1"):
+            yield re.sub(r"<[^>]+>", "x", rule.rule), rule.methods or set()
+
+
+def test_every_route_refuses_strangers_and_wrong_methods_alike(app: Flask, client: FlaskClient) -> None:
+    wrong = []
+    for address, methods in addresses(app):
+        for method in METHODS:
+            answer = client.open(address, method=method)
+            if answer.status_code >= 400 and not is_problem(answer):
+                wrong.append((method, address, answer.status_code, answer.text[:100]))
+            if method not in methods and answer.status_code != 405 and "docs/assets" not in address:
+                wrong.append((method, address, answer.status_code, "not 405"))
+    assert wrong == []
+
+
+def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
+    answer = client.delete("/api/v1/models")
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_no_token_asks_for_a_bearer(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/predict", json={"inputs": {}})
+    assert (answer.status_code, is_problem(answer)) == (401, True)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_an_unknown_address_is_a_problem(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/nothing/here")
+    assert (answer.status_code, is_problem(answer)) == (404, True)
+
+
+def test_the_unexpected_says_nothing_of_the_inside(
+    app: Flask, client: FlaskClient, token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError("/root/secret.py SELECT password")
+
+    bearer = {"Authorization": f"Bearer {token('alice')}"}
+    monkeypatch.setattr(app.extensions["desk"].resolver, "find", break_down)
+    answer = client.post("/api/v1/predict", json={"inputs": {}}, headers=bearer)
+    assert (answer.status_code, is_problem(answer)) == (500, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("limit=0", "limit: must be a whole number from 1 to 100"),
+        ("offset=x", "offset: must be a whole number from 0 to 1000000"),
+        ("from=soon", "from: must be a date or time such as"),
+        ("limitt=5", "limitt: is not a filter"),
+    ],
+)
+def test_a_query_that_is_refused_names_the_word(
+    client: FlaskClient, token: Callable[[str], str], query: str, told: str
+) -> None:
+    bearer = {"Authorization": f"Bearer {token('alice')}"}
+    answer = client.get(f"/api/v1/predictions?{query}", headers=bearer)
+    assert answer.status_code == 422 and answer.json["detail"].startswith(told)
+
+
+def test_a_foreign_host_is_refused(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/models", headers={"Host": "evil.example"})
+    assert (answer.status_code, is_problem(answer)) == (400, True)
+
+
+@pytest.mark.parametrize("kind", STATUS)
+def test_errors_and_retry_after_come_with_what_the_reference_names(app: Flask, kind: type[AppError]) -> None:
+    given: dict[type[AppError], tuple[Any, ...]] = {
+        InvalidInput: ([Problem("#/x", "is bad")],),
+        TooMany: ("too many", 7),
+    }
+    with app.test_request_context():
+        answer = problem_response(kind(*given.get(kind, ("bad",))))
+    text = " ".join((ROOT / "docs/reference/api.md").read_text().split())
+    listed, rest = text.partition("it comes with ")[2].split(", and is left out", 1)
+    waits = rest.partition(" the whole. ")[2].partition(" bring the header")[0]
+    slug = f"`{STATUS[kind].slug}`"
+    assert ("errors" in answer.get_json(force=True)) == (slug in listed)
+    assert ("Retry-After" in answer.headers) == (slug in waits)
+
+
+def test_every_error_type_is_explained(client: FlaskClient) -> None:
+    page = client.get("/api/v1/docs/errors").text
+    assert all(f'id="{status.slug}"' in page for status in (*STATUS.values(), METHOD, UNEXPECTED))

@@ -1,0 +1,88 @@
+"""Every address, asked by everybody, answers as the policy table says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from tests.conftest import CAST, ApiClient, password
+from webapp import auth
+from webapp.services import users
+
+ENDS_THE_SIGN_IN = {"api.logout", "login.sign_out"}
+
+
+def doors_of(app: Flask, *, api: bool) -> Iterator[tuple[Rule, str, str]]:
+    """Rule, method and path of every address that is not open to anyone."""
+    for rule in app.url_map.iter_rules():
+        closed = auth.POLICY[rule.endpoint] is not auth.ANYONE and rule.endpoint not in ENDS_THE_SIGN_IN
+        if closed and (rule.endpoint.split(".")[0] in auth.TOKEN_FACES) == api:
+            _, path = rule.build(dict.fromkeys(rule.arguments, "iris"))  # type: ignore[misc]
+            for method in sorted(rule.methods or ()):
+                yield rule, method, path
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_the_api_lets_in_the_roles_of_the_table(
+    app: Flask, api: Callable[[str], ApiClient], name: str
+) -> None:
+    ask = api(name)
+    for rule, method, path in doors_of(app, api=True):
+        status, _ = ask(method, path.removeprefix("/api/v1"), {} if method == "POST" else None)
+        allowed = CAST[name] in auth.POLICY[rule.endpoint]
+        assert (status not in (401, 403)) is allowed, (name, method, path, status)
+
+
+@pytest.mark.parametrize("name", CAST)
+def test_pages_let_in_the_roles_of_the_table(
+    app: Flask, signed_in: Callable[[str], FlaskClient], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    browser = signed_in(name)
+    monkeypatch.setattr(auth.csrf, "protect", lambda: None)  # which would refuse first, whoever asks
+    app.config["WTF_CSRF_ENABLED"] = False
+    for rule, method, path in doors_of(app, api=False):
+        answer = browser.open(path, method=method)
+        allowed = CAST[name] in auth.POLICY[rule.endpoint]
+        assert (answer.status_code != 403) is allowed, (name, method, path, answer.status_code)
+        assert not (answer.location or "").startswith("/login")
+
+
+def test_nobody_gets_past_a_door_unknown(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth.csrf, "protect", lambda: None)
+    app.config["WTF_CSRF_ENABLED"] = False
+    for _, method, path in doors_of(app, api=True):
+        assert client.open(path, method=method).status_code == 401, (method, path)
+    for _, method, path in doors_of(app, api=False):
+        answer = client.open(path, method=method)
+        assert (answer.status_code, (answer.location or "")[:6]) == (302, "/login"), (method, path)
+
+
+@pytest.mark.parametrize("kind", ["disabled", "refresh", "signed out"])
+def test_no_token_that_is_over_opens_any_door(app: Flask, client: FlaskClient, kind: str) -> None:
+    pair = client.post("/api/v1/login", json={"username": "dave", "password": password("dave")}).json
+    shown = {"Authorization": f"Bearer {pair['refresh_token' if kind == 'refresh' else 'access_token']}"}
+    if kind == "disabled":
+        users.set_role("paula", "admin", None)
+        users.disable("dave", None)
+    elif kind == "signed out":
+        client.post("/api/v1/logout", headers=shown)
+    for rule, method, path in doors_of(app, api=True):
+        if rule.endpoint not in auth.CHECKED_AT_COMMIT:
+            assert client.open(path, method=method, headers=shown).status_code == 401, (method, path)
+
+
+def test_no_unsafe_page_changes_anything_without_its_form(
+    app: Flask, signed_in: Callable[[str], FlaskClient]
+) -> None:
+    browser = signed_in("dave")
+    for rule in app.url_map.iter_rules():
+        if "POST" in (rule.methods or ()) and rule.endpoint.split(".")[0] not in auth.TOKEN_FACES:
+            _, path = rule.build(dict.fromkeys(rule.arguments, "iris"))  # type: ignore[misc]
+            assert browser.post(path, data={"username": "alice"}).status_code == 400, path
+            assert browser.post(path, data="{}", content_type="text/plain").status_code == 400, path

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from webapp import errors
+from webapp.services.monitoring import Figures, Histogram, Overview
+from webapp.web.charts import PALETTE, overview_charts
+from webapp.web.words import FAILURES, change, duration, mark, number, percent, rough
+
+MINUTE = 60_000_000
+SEEN = Overview(
+    since_us=0,
+    until_us=2 * MINUTE,
+    step_us=MINUTE,
+    starts=[0, MINUTE],
+    volume=[3, 0],
+    series={"virginica": [2, 0], "setosa": [1, 0]},
+    p50_us=[1000, None],
+    p95_us=[2000, None],
+    p99_us=[3000, None],
+    errors=None,
+    channels={"api": 3},
+    histogram=Histogram("score", [0.0, 0.5, 1.0], [1, 2]),
+    now=Figures(3, 0, 2000),
+    before=Figures(0, 0, None),
+)
+CLASSES = ("setosa", "versicolor", "virginica")
+
+
+def traces(seen: Overview, i: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = overview_charts(seen, CLASSES)[i].figure["data"]
+    return found
+
+
+def test_a_class_keeps_its_colour_whoever_else_is_there() -> None:
+    colours = {t["name"]: t["marker"]["color"] for t in traces(SEEN, 0)}
+    assert colours == {"setosa": PALETTE[0], "virginica": PALETTE[2]}
+
+
+def test_the_table_says_what_the_figure_says() -> None:
+    answers, latency, scores, channels = overview_charts(SEEN, CLASSES)
+    assert answers.rows == [["1970-01-01 00:00", "1", "2"]]
+    assert latency.rows == [["1970-01-01 00:00", "1 ms", "2 ms", "3 ms"]]
+    assert scores.rows == [["0 to 0.5", "1"], ["0.5 to 1", "2"]]
+    assert channels.rows == [["api", "3"]]
+
+
+def test_errors_are_drawn_by_reason_for_those_who_may_see_them() -> None:
+    assert [c.title for c in overview_charts(SEEN)] == [
+        "Predictions over time",
+        "Latency",
+        "Scores",
+        "Channels",
+    ]
+    seen = replace(SEEN, errors={"InvalidInput": [0, 4], "NotReady": [0, 1], "Unheard": [1, 0]})
+    chart = overview_charts(seen)[2]
+    assert chart.head == ["From (UTC)", "values refused", "not ready", "Unheard"]
+    assert chart.rows == [["1970-01-01 00:00", "0", "0", "1"], ["1970-01-01 00:01", "4", "1", "0"]]
+    assert [t["marker"]["color"] for t in chart.figure["data"]] == [PALETTE[0], PALETTE[3], PALETTE[-1]]
+
+
+def test_every_failure_with_words_is_an_error_of_ours() -> None:
+    assert all(issubclass(getattr(errors, name), errors.AppError) for name in FAILURES)
+
+
+def test_an_empty_bucket_is_a_gap_in_the_line() -> None:
+    assert traces(SEEN, 1)[0]["y"] == [1.0, None]
+
+
+@pytest.mark.parametrize(("p99", "kind"), [(3000, "linear"), (30_000, "log")])
+def test_a_wide_spread_of_latency_gets_a_log_scale(p99: int, kind: str) -> None:
+    chart = overview_charts(replace(SEEN, p99_us=[p99, None]))[1]
+    assert chart.figure["layout"]["yaxis"]["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("slowest", "said"),
+    [
+        (30_000, ["1 ms", "10 ms", "100 ms"]),
+        (3_000_000, ["1 ms", "10 ms", "100 ms", "1 s", "10 s"]),
+    ],
+)
+def test_a_log_scale_has_its_ticks_spelled_out(slowest: int, said: list[str]) -> None:
+    axis = overview_charts(replace(SEEN, p99_us=[slowest, None]))[1].figure["layout"]["yaxis"]
+    assert [t for t in axis["ticktext"] if t.startswith("1")] == said
+    assert len(axis["tickvals"]) == (9 if slowest == 30_000 else 5)
+
+
+@pytest.mark.parametrize(
+    ("most", "step"), [(0, 1), (3, 1), (5, 1), (6, 2), (60, 20), (1_000, 200), (1_001, 500)]
+)
+def test_there_is_no_half_a_prediction(most: int, step: int) -> None:
+    chart = overview_charts(replace(SEEN, volume=[most, 0], series={}))[0]
+    assert chart.figure["layout"]["yaxis"]["dtick"] == step
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.9816, "98.2 %"),
+        (1.0, "100.0 %"),
+        (0.99999, "> 99.9 %"),
+        (0.0, "0.0 %"),
+        (1e-6, "< 0.1 %"),
+        (None, "–"),
+    ],
+)
+def test_a_share_is_never_rounded_to_certainty(share: float | None, said: str) -> None:
+    assert percent(share) == said
+
+
+@pytest.mark.parametrize(("figure", "said"), [(45.178, "45"), (1234.5, "1200"), (0.01234, "0.012")])
+def test_an_error_has_two_digits(figure: float, said: str) -> None:
+    assert rough(figure) == said
+
+
+@pytest.mark.parametrize(
+    ("us", "said"),
+    [(900, "900 µs"), (1234, "1.23 ms"), (999_900, "1 s"), (86_400_000_000, "86,400 s"), (None, "–")],
+)
+def test_durations_take_the_unit_that_reads_best(us: int | None, said: str) -> None:
+    assert duration(us) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(True, "yes"), (-1.5, "−1.5"), (None, "–"), (0.1 + 0.2, "0.3"), (12, "12"), ("x", "x")],
+)
+def test_values_are_written_for_people(value: Any, said: str) -> None:
+    assert number(value) == said
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        (2, 2, "as in"),
+        (3, 2, "up 50 %"),
+        (1, 2, "down 50 %"),
+        (5, 0, "up from 0"),
+        (9, 1, "9 times"),
+        (1, None, "nothing"),
+    ],
+)
+def test_a_change_is_told_in_words(now: float, before: float | None, said: str) -> None:
+    assert change(now, before).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [("1", 10), ("3", 90), ("2", 50), ("99", 100), ("-9", 0), ("x", None), ("nan", None)]
+)
+def test_a_mark_stands_on_the_band(text: str, at: float | None) -> None:
+    assert mark(text, 1, 3) == at

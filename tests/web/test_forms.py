@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
+
+from webapp.errors import Problem
+from webapp.ml.schema import Choice, Feature, Output, Schema
+from webapp.web.forms import RESERVED, ModelForm
+
+LENGTH = Feature("length", "number", "Length", unit="cm", minimum=0, maximum=30)
+PAGES = Feature("pages", "integer", "Pages")
+BOUGHT = Feature("bought", "boolean", "Bought", nullable=True)
+COLOUR = Feature(
+    "colour", "category", "Colour", choices=(Choice("red", "Red"), Choice("blue", "Blue")), closed=True
+)
+NOTE = Feature("note", "text", "Note", default="none", max_length=20)
+
+
+def form(*features: Feature, **typed: str) -> ModelForm:
+    return ModelForm(Schema(features, Output("regression", "y", "Y")), MultiDict(typed))
+
+
+def test_what_is_typed_becomes_a_row_of_the_right_types() -> None:
+    made = form(
+        LENGTH,
+        PAGES,
+        BOUGHT,
+        COLOUR,
+        NOTE,
+        length=" 1.5 ",
+        pages="7",
+        bought="true",
+        colour="red",
+        note="a\r\nb",
+    )
+    assert made.valid()
+    assert made.row == {"length": 1.5, "pages": 7, "bought": True, "colour": "red", "note": "a\nb"}
+
+
+def test_an_empty_field_is_left_out_so_that_defaults_and_missing_values_apply() -> None:
+    made = form(BOUGHT, NOTE, bought="", note="")
+    assert made.valid()
+    assert made.row == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0,5", "Length must be a number with a point for decimals; write 0.5"),
+        ("nan", "Length must be a number with a point for decimals"),
+        ("infinity", "Length must be a number with a point for decimals"),
+        ("1e999", "Length is too large; give a number below 1.8e308"),
+        ("1_000", "Length must be a number with a point for decimals"),
+        ("٣", "Length must be a number with a point for decimals"),
+        ("0x10", "Length must be a number with a point for decimals"),
+        ("", "Length is required; give a number"),
+    ],
+)
+def test_a_number_that_is_not_one_is_refused_with_a_sentence(text: str, said: str) -> None:
+    made = form(LENGTH, length=text)
+    assert not made.valid()
+    assert made.problems == {"length": said}
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("-3", -3), ("3.0", 3)])
+def test_whole_numbers_are_taken(text: str, value: int) -> None:
+    made = form(PAGES, pages=text)
+    assert made.valid()
+    assert made.row == {"pages": value}
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"), [((), "Yes or No"), ((Choice(True, "Paid"), Choice(False, "Open")), "Paid or Open")]
+)
+def test_a_missing_answer_is_asked_for_in_the_words_of_the_form(
+    choices: tuple[Choice, ...], words: str
+) -> None:
+    made = form(Feature("paid", "boolean", "Paid", choices=choices), paid="")
+    assert not made.valid()
+    assert made.problems == {"paid": f"Paid is required; choose {words}"}
+
+
+@pytest.mark.parametrize("text", ["3.5", "1e3", "three", "9" * 5000])
+def test_what_is_not_whole_is_refused(text: str) -> None:
+    assert not form(PAGES, pages=text).valid()
+
+
+def test_every_problem_is_found_at_once() -> None:
+    made = form(LENGTH, PAGES, COLOUR, length="-1", pages="x", colour="green")
+    assert not made.valid()
+    assert set(made.problems) == {"length", "pages", "colour"}
+
+
+def test_problems_are_listed_in_the_order_of_the_fields() -> None:
+    made = form(LENGTH, PAGES, COLOUR, length="-1", pages="x", colour="green")
+    made.refuse([Problem("#/subject", "is long")])
+    assert not made.valid()
+    assert [place for place, _ in made.summary()] == ["#f0", "#f1", "#f2", "#subject"]
+
+
+def test_what_was_typed_is_kept() -> None:
+    made = form(LENGTH, length="0,5")
+    made.valid()
+    assert [field.data for _, field in made.rows()] == ["0,5"]
+
+
+def test_a_feature_named_like_a_field_of_the_page_gets_another_name() -> None:
+    features = [Feature(name, "text", name) for name in (*sorted(RESERVED), "feature-csrf_token")]
+    made = form(*features)
+    fields = list(made.names.values())
+    assert len(set(fields)) == len(fields)
+    assert not set(fields) & RESERVED
+    assert made.names["feature-csrf_token"] == "feature-csrf_token"
+
+
+@pytest.mark.parametrize("name", ["data", "errors", "a b", "a/b", "~", "é", "populate_obj", "a[0]"])
+def test_odd_feature_names_keep_their_value_and_their_problem(name: str) -> None:
+    feature = Feature(name, "number", "Odd", maximum=1)
+    right, wrong = form(feature, **{name: "1"}), form(feature, **{name: "2"})
+    assert right.valid()
+    assert right.row == {name: 1.0}
+    assert not wrong.valid()
+    assert set(wrong.problems) == {name}
+
+
+def test_a_problem_found_later_lands_beside_its_field() -> None:
+    made = form(Feature("a/b", "text", "A"), **{"a/b": "x"})
+    made.refuse([Problem("#/inputs/a~1b", "is wrong"), Problem("#/subject", "is long")])
+    assert made.problems == {"a/b": "is wrong", "subject": "is long"}
+    assert made.summary() == [("#f0", "is wrong"), ("#subject", "The reference is long")]
+
+
+def test_choices_that_are_numbers_come_back_as_numbers() -> None:
+    made = form(
+        Feature("sex", "integer", "Sex", choices=(Choice(1, "one"), Choice(2, "two")), closed=True), sex="2"
+    )
+    assert made.valid()
+    assert made.row == {"sex": 2}
+
+
+def test_values_survive_the_way_into_the_form_and_back() -> None:
+    features = (LENGTH, PAGES, BOUGHT, COLOUR, NOTE)
+    row = {"length": 0.1 + 0.2, "pages": 12, "bought": False, "colour": "blue", "note": "x"}
+    shown = form(*features)
+    shown.fill(row)
+    again = form(*features, **{field.name: field.data for _, field in shown.rows()})
+    assert again.valid()
+    assert again.row == row
+
+
+@given(st.fixed_dictionaries({f.name: st.text() for f in (LENGTH, PAGES, BOUGHT, COLOUR, NOTE)}))
+def test_no_text_breaks_the_form(typed: dict[str, str]) -> None:
+    made = form(LENGTH, PAGES, BOUGHT, COLOUR, NOTE, **typed)
+    made.valid()
+    made.fingerprint()

@@ -1,0 +1,17 @@
+"""The JSON API under /api/v1."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from webapp.api import docs, models, predictions, records, tokens
+from webapp.api.blueprint import api
+from webapp.extensions import csrf
+
+__all__ = ["docs", "init_app", "models", "predictions", "records", "tokens"]
+
+
+def init_app(app: Flask) -> None:
+    """Register the routes; tokens, not cookies, speak for the caller here, so there is nothing to forge."""
+    csrf.exempt(api)
+    app.register_blueprint(api)

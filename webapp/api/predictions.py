@@ -1,0 +1,99 @@
+"""Predict, and read what was predicted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import orjson
+from flask import Response
+
+from webapp.api import presenters
+from webapp.api.blueprint import api
+from webapp.doors import desk, here, json_body, json_response
+from webapp.errors import InvalidInput, Problem
+from webapp.services import predictions
+from webapp.services.predictions import Ask
+
+FIELDS = frozenset({"inputs", "instances", "version", "alias", "subject", "on_error", "explain"})
+MOST_NAMED = 10
+KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
+
+
+@api.post("/predict")
+def predict_default() -> Response:
+    """Predict with the default model."""
+    return predict(desk().default_model)
+
+
+@api.post("/models/<name>/predict")
+def predict(name: str) -> Response:
+    """One prediction for `inputs`, or a list of them for `instances`."""
+    asked, frame = here()
+    if asked.args:
+        told = "is not read in the address; put it into the body"
+        raise InvalidInput([Problem(f"#/{_pointer(word)}", told) for word in list(asked.args)[:MOST_NAMED]])
+    ask = _read(name, json_body(), asked.environ.get("HTTP_IDEMPOTENCY_KEY"), frame)
+    made = predictions.make(desk(), frame.actor, ask)
+    if ask.many:
+        return json_response({"predictions": [presenters.prediction(m) for m in made]})
+    return json_response(presenters.prediction(made[0]))
+
+
+def _read(name: str, body: dict[str, Any], key: str | None, frame: Any) -> Ask:
+    many = "instances" in body
+    ask = Ask(
+        model=name,
+        rows=body["instances"] if many else [body.get("inputs")],
+        channel="api",
+        request_id=frame.request_id,
+        started_ns=frame.started_ns,
+        many=many,
+    )
+    if len(body) > 1 or key is not None or many or "inputs" not in body:
+        _read_options(ask, body, key)
+    return ask
+
+
+def _read_options(ask: Ask, body: dict[str, Any], key: str | None) -> None:
+    problems = [
+        Problem(f"#/{_pointer(k)}", "is not a field of this request; remove it") for k in body.keys() - FIELDS
+    ]
+    if ask.many == ("inputs" in body):
+        problems.append(Problem("#", 'needs either "inputs" (one row) or "instances" (a list of rows)'))
+    if not isinstance(ask.rows, list):
+        problems.append(Problem("#/instances", "must be a list of rows"))
+    for field in ("version", "alias", "subject"):
+        if not isinstance(body.get(field), str | None):
+            problems.append(Problem(f"#/{field}", "must be a string"))
+    if body.get("version") is not None and body.get("alias") is not None:
+        problems.append(Problem("#/alias", "cannot be given together with a version; remove one"))
+    if body.get("on_error", "all") not in ("all", "row"):
+        problems.append(Problem("#/on_error", 'must be "all" or "row"'))
+    if body.get("explain", False) is not False:
+        problems.append(Problem("#/explain", "explanations are not available from this server; remove it"))
+    if key is not None:
+        ask.idempotency_key = _idempotency_key(key, problems)
+        ask.fingerprint = _fingerprint(ask.model, body)
+    if problems:
+        raise InvalidInput(problems)
+    ask.version, ask.alias, ask.subject = body.get("version"), body.get("alias"), body.get("subject")
+    ask.on_error = body.get("on_error", "all")
+
+
+def _idempotency_key(header: str, problems: list[Problem]) -> str | None:
+    match = KEY.fullmatch(header)
+    if match is None:
+        problems.append(Problem("#", "the Idempotency-Key header must be 1 to 255 visible ASCII characters"))
+        return None
+    return match[1]
+
+
+def _fingerprint(name: str, body: dict[str, Any]) -> str:
+    canonical = orjson.dumps([name, body], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _pointer(name: str) -> str:
+    return name[:60].replace("~", "~0").replace("/", "~1")

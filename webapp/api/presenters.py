@@ -1,0 +1,108 @@
+"""Domain objects in their public JSON form."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from webapp.services.history import Record
+from webapp.services.predictions import Made, Refused
+from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
+
+
+def moment(us: int) -> datetime:
+    """Microseconds UTC as a time, which JSON writes as RFC 3339."""
+    return datetime.fromtimestamp(us / 1_000_000, UTC)
+
+
+def prediction(made: Made | Refused) -> dict[str, Any]:
+    """One answer, or what was wrong with its row."""
+    if isinstance(made, Refused):
+        return {"errors": [{"pointer": p.pointer, "detail": p.detail} for p in made.problems]}
+    answer = {
+        "id": made.id,
+        "model": made.model,
+        "version": made.version,
+        "prediction": made.prediction,
+        "label": made.label,
+        "probabilities": made.probabilities,
+        "warnings": made.warnings,
+        "cached": made.cached,
+        "latency_ms": made.latency_us / 1000,
+        "created_at": moment(made.created_us),
+    }
+    if made.label is None:
+        answer["unit"] = made.unit
+    return answer
+
+
+def model_line(info: ModelInfo) -> dict[str, Any]:
+    """One line of the list of models."""
+    return {
+        "name": info.name,
+        "title": info.title,
+        "description": info.description,
+        "task": info.task,
+        "version": info.live,
+        "versions": info.versions,
+    }
+
+
+def model(detail: ModelDetail) -> dict[str, Any]:
+    """A model with its schema, card and metrics."""
+    manifest = detail.manifest
+    return {
+        "name": detail.name,
+        "title": detail.title,
+        "description": detail.description,
+        "task": detail.task,
+        "version": detail.version,
+        "schema": detail.schema.to_dict(),
+        "json_schema": detail.schema.json_schema(),
+        "card": manifest.get("card"),
+        "metrics": manifest.get("metrics"),
+        "engines": manifest.get("engines"),
+        "artifact_sha256": manifest["digest"],
+        "created_at": moment(detail.created_us),
+    }
+
+
+def version_line(info: VersionInfo) -> dict[str, Any]:
+    """One line of the list of versions."""
+    return {
+        "version": info.number,
+        "live": info.live,
+        "artifact_sha256": info.digest,
+        "created_at": moment(info.created_us),
+    }
+
+
+def record(kept: Record) -> dict[str, Any]:
+    """A record in full."""
+    return {
+        "id": kept.id,
+        "model": kept.model,
+        "version": kept.version,
+        "prediction": kept.prediction,
+        "label": kept.label,
+        "probabilities": kept.probabilities,
+        "unit": kept.unit,
+        "warnings": kept.warnings,
+        "inputs": kept.inputs,
+        "used": kept.used,
+        "defaulted": kept.defaulted,
+        "subject": kept.subject,
+        "user": kept.user,
+        "role": kept.role,
+        "channel": kept.channel,
+        "engine": kept.engine,
+        "cached": kept.cached,
+        "latency_ms": kept.latency_us / 1000,
+        "timings_us": kept.timings,
+        "request_id": kept.request_id,
+        "artifact_sha256": kept.digest,
+        "schema_hash": kept.schema_hash,
+        "state": kept.state,
+        "created_at": moment(kept.created_us),
+        "finished_at": moment(kept.finished_us),
+    }

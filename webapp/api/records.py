@@ -1,0 +1,69 @@
+"""The record, read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app, request, url_for
+
+from webapp.api import presenters
+from webapp.api.blueprint import api
+from webapp.api.openapi import ASKED
+from webapp.auth import actor
+from webapp.doors import json_response
+from webapp.errors import InvalidInput, Problem
+from webapp.services import history
+from webapp.services.filters import Filters
+
+MOST = 100
+FARTHEST = 1_000_000
+PAGING = ("limit", "offset", "cursor")
+
+
+@api.get("/predictions")
+def list_predictions() -> Response:
+    """The record, newest first, by `limit` and either `offset` or `cursor`."""
+    query = request.args
+    limit = _whole("limit", 20, 1, MOST)
+    offset = _whole("offset", 0, 0, FARTHEST)
+    if offset and query.get("cursor"):
+        raise InvalidInput([Problem("#/offset", "cannot be given together with a cursor; remove one")])
+    page = history.search(
+        actor(),
+        Filters.read(query, besides=PAGING),
+        limit=limit,
+        offset=offset or None,
+        cursor=query.get("cursor"),
+        key=current_app.config["SECRET_KEY"],
+    )
+    body = {
+        "data": [presenters.record(r) for r in page.records],
+        "has_more": page.has_more,
+        "next_cursor": page.next_cursor,
+    }
+    response = json_response(body)
+    response.headers["Link"] = ", ".join(_links(page.next_cursor))
+    return response
+
+
+@api.get("/predictions/<record_id>")
+def show_prediction(record_id: str) -> Response:
+    """One record, with what was asked and what was answered."""
+    return json_response(presenters.record(history.get(actor(), record_id)))
+
+
+def _links(cursor: str | None) -> list[str]:
+    kept: dict[str, Any] = {w: request.args[w] for w in (*ASKED, "limit") if w in request.args}
+    links = [f'<{url_for("api.list_predictions", **kept)}>; rel="first"']
+    if cursor is not None:
+        links.append(f'<{url_for("api.list_predictions", **kept, cursor=cursor)}>; rel="next"')
+    return links
+
+
+def _whole(name: str, default: int, least: int, most: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and least <= int(text) <= most):
+        raise InvalidInput([Problem(f"#/{name}", f"must be a whole number from {least} to {most}")])
+    return int(text)

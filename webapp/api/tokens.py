@@ -1,0 +1,60 @@
+"""Sign in, renew and sign out, for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, current_app, request
+
+from webapp import auth
+from webapp.api.blueprint import api
+from webapp.doors import json_body, json_response
+from webapp.errors import InvalidInput, Problem
+from webapp.services import tokens
+from webapp.services.tokens import Grant
+
+#: Of a body that anybody may send.
+MOST_BYTES = 64 * 1024
+
+
+@api.post("/login")
+def login() -> Response:
+    """Username and password for an access and a refresh token."""
+    username, password = _strings(json_body(MOST_BYTES), "username", "password")
+    lifetime = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
+    return _answer(tokens.sign_in_program(username, password, lifetime, auth.address()))
+
+
+@api.post("/refresh")
+def refresh() -> Response:
+    """A refresh token, in the header or as `refresh_token`, for a new pair; each is good once."""
+    shown = (
+        auth.shown_token()
+        if "Authorization" in request.headers
+        else _strings(json_body(MOST_BYTES), "refresh_token")[0]
+    )
+    claims = auth.read_token(shown, "refresh")
+    return _answer(tokens.rotate(claims["fam"], int(claims["sub"]), claims["stamp"], claims["jti"]))
+
+
+@api.post("/logout")
+def logout() -> Response:
+    """End this sign-in: its access and refresh tokens are dead on every worker from now on."""
+    tokens.revoke(auth.actor())
+    return Response(status=204)
+
+
+def _answer(grant: Grant) -> Response:
+    access, renewal, seconds = auth.make_tokens(grant)
+    return json_response(
+        {"access_token": access, "refresh_token": renewal, "token_type": "Bearer", "expires_in": seconds}
+    )
+
+
+def _strings(body: dict[str, Any], *names: str) -> list[str]:
+    problems = [Problem(f"#/{n}", "must be a string") for n in names if not isinstance(body.get(n), str)]
+    if body.keys() - {*names}:
+        problems.append(Problem("#", f"may hold {' and '.join(names)}; remove everything else"))
+    if problems:
+        raise InvalidInput(problems)
+    return [body[name] for name in names]

@@ -1,0 +1,43 @@
+"""How commands end when they are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from webapp.errors import AppError, InvalidInput, Problem
+
+ARGUMENTS = {"username": "NAME"}
+
+
+class Group(AppGroup):
+    """Commands that end with one sentence and status 1 when they are refused."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; raises click.ClickException with an error's own words."""
+        try:
+            return super().invoke(ctx)
+        except InvalidInput as error:
+            options = {o for p in self.commands[ctx.invoked_subcommand or ""].params for o in p.opts}
+            told = (_told(problem, options) for problem in error.problems)
+            raise click.ClickException("; ".join(told)) from None
+        except AppError as error:
+            raise click.ClickException(error.detail) from None
+        except (OperationalError, ProgrammingError):
+            where = make_url(current_app.config["SQLALCHEMY_DATABASE_URI"]).database
+            raise click.ClickException(
+                f"There is no prepared database at {where}. Set DATA_DIR or DATABASE_URL as for the server, "
+                "or prepare a new installation: python run.py prepare"
+            ) from None
+
+
+def _told(problem: Problem, options: set[str]) -> str:
+    """A problem of a command, under the name by which it takes the value."""
+    word = problem.pointer.removeprefix("#/")
+    option = f"--{word}"
+    return f"{option if option in options else ARGUMENTS.get(word, word)}: {problem.detail}"

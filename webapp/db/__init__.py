@@ -1,0 +1,23 @@
+"""All tables in one import."""
+
+from webapp.db.audit import Event, Leaf
+from webapp.db.changes import Change
+from webapp.db.failures import Failure
+from webapp.db.predictions import IdempotencyKey, Prediction
+from webapp.db.registry import Alias, Model, ModelVersion
+from webapp.db.users import LoginFailure, TokenFamily, User
+
+__all__ = [
+    "Alias",
+    "Change",
+    "Event",
+    "Failure",
+    "IdempotencyKey",
+    "Leaf",
+    "LoginFailure",
+    "Model",
+    "ModelVersion",
+    "Prediction",
+    "TokenFamily",
+    "User",
+]

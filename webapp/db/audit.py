@@ -1,0 +1,46 @@
+"""Leaves of the audit log, and the events that are not predictions."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db.base import BigKey
+from webapp.extensions import Base
+
+
+class Leaf(Base):
+    """One entry of the audit log: the bytes that were hashed, and their place in the tree once sealed."""
+
+    __tablename__ = "leaves"
+
+    seq: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    #: The prediction or event it stands for.
+    record_id: Mapped[str] = mapped_column(String(49), unique=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    #: Stored as hashed, never written anew from the record.
+    canonical: Mapped[str] = mapped_column(Text)
+    #: SHA-256(0x00 ‖ canonical), the leaf hash of RFC 6962 §2.1.
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    #: The process that wrote it, and its count there: a row taken away before sealing leaves a gap.
+    writer: Mapped[str] = mapped_column(String(22))
+    writer_seq: Mapped[int] = mapped_column(BigInteger)
+    #: NULL: not yet sealed.
+    leaf_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+
+
+class Event(Base):
+    """Something on the record that is not a prediction: a publish, a sign-in refused, an export."""
+
+    __tablename__ = "events"
+
+    seq: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    id: Mapped[str] = mapped_column(String(49), unique=True)
+    kind: Mapped[str] = mapped_column(String(24), index=True)
+    at_us: Mapped[int] = mapped_column(BigInteger, index=True)
+    #: NULL: the operator's command line, or nobody known.
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    #: JSON as committed to; NULL once erased.
+    facts: Mapped[str | None] = mapped_column(Text)
+    #: 32 random bytes; NULL once erased.
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary(32))

@@ -1,0 +1,85 @@
+"""The record: one row a prediction."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.db.base import BigKey
+from webapp.db.registry import Model, ModelVersion
+from webapp.db.users import User
+from webapp.extensions import Base
+
+CHANNELS = ("form", "api", "batch", "wire")
+
+
+class Prediction(Base):
+    """One answer given. Times are integer microseconds UTC; the personal parts can be erased, the rest stays."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        Index(None, "user_id", "created_us", "seq"),
+        Index(None, "model_id", "created_us", "seq"),
+        Index(None, "created_us", "seq"),
+        Index(
+            None,
+            "subject",
+            postgresql_where=text("subject IS NOT NULL"),
+            sqlite_where=text("subject IS NOT NULL"),
+        ),
+    )
+
+    seq: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    id: Mapped[str] = mapped_column(String(49), unique=True)
+    #: When the request was taken up.
+    created_us: Mapped[int] = mapped_column(BigInteger)
+    #: When the answer was ready to be stored.
+    finished_us: Mapped[int] = mapped_column(BigInteger)
+    request_id: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    role: Mapped[str] = mapped_column(String(16))
+    channel: Mapped[str] = mapped_column(String(8))
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    #: Whom the answer is about, by the caller's pseudonym; NULL: not said, or erased.
+    subject: Mapped[str | None] = mapped_column(String(200))
+    #: The class as displayed; NULL for regression.
+    label: Mapped[str | None] = mapped_column(String(200))
+    #: The number for regression; NULL for classification.
+    value: Mapped[float | None] = mapped_column(Float(53))
+    #: Probability of `label`; NULL where the model gives none.
+    score: Mapped[float | None] = mapped_column(Float(53))
+    #: How many warnings the answer carries.
+    warned: Mapped[int] = mapped_column(default=0)
+    cached: Mapped[bool] = mapped_column(default=False)
+    engine: Mapped[str] = mapped_column(String(12))
+    #: Taken up to ready, microseconds.
+    latency_us: Mapped[int] = mapped_column()
+    #: JSON object, stage -> microseconds.
+    timings: Mapped[str] = mapped_column(Text)
+    #: JSON as committed to: received, used, defaulted, subject. NULL once erased.
+    inputs: Mapped[str | None] = mapped_column(Text)
+    #: JSON as committed to: prediction, label, probabilities, warnings. NULL once erased.
+    output: Mapped[str | None] = mapped_column(Text)
+    #: 32 random bytes for inputs, then 32 for output. NULL once erased.
+    salts: Mapped[bytes | None] = mapped_column(LargeBinary(64))
+    #: active, restricted or erased.
+    state: Mapped[str] = mapped_column(String(12), default="active")
+
+    user: Mapped[User] = relationship()
+    model: Mapped[Model] = relationship()
+    version: Mapped[ModelVersion] = relationship()
+
+
+class IdempotencyKey(Base):
+    """A request that may be sent again: the same key and body give the same records."""
+
+    __tablename__ = "idempotency_keys"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    #: SHA-256 of route and body, hex: the key with another body is an error.
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    #: JSON list of record ids, in order.
+    record_ids: Mapped[str] = mapped_column(Text)
+    created_us: Mapped[int] = mapped_column(BigInteger, index=True)

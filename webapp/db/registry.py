@@ -1,0 +1,56 @@
+"""Models, their versions, and the aliases that say which version answers."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.extensions import Base
+
+LIVE = "live"
+
+
+class Model(Base):
+    """A name that versions are published under."""
+
+    __tablename__ = "models"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(String(2000), default="")
+    created_us: Mapped[int] = mapped_column(BigInteger)
+
+
+class ModelVersion(Base):
+    """One published artefact; never changed afterwards. The rest is in its manifest in the model store."""
+
+    __tablename__ = "model_versions"
+    __table_args__ = (UniqueConstraint("model_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    number: Mapped[int] = mapped_column()
+    #: SHA-256 of the model file, hex.
+    digest: Mapped[str] = mapped_column(String(64))
+    #: SHA-256 of the manifest, hex, and so of all that is stored of this version.
+    manifest_hash: Mapped[str] = mapped_column(String(64))
+    schema_hash: Mapped[str] = mapped_column(String(64))
+    task: Mapped[str] = mapped_column(String(20))
+    created_us: Mapped[int] = mapped_column(BigInteger)
+    #: NULL: published by the operator's command line.
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+    model: Mapped[Model] = relationship()
+
+
+class Alias(Base):
+    """A movable name for a version, such as `live`."""
+
+    __tablename__ = "aliases"
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+
+    version: Mapped[ModelVersion] = relationship()

@@ -1,0 +1,59 @@
+"""People, their tokens, and failed sign-ins."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.db.base import BigKey
+from webapp.extensions import Base
+
+ROLES = ("analyst", "publisher", "auditor", "admin")
+
+
+class User(Base):
+    """An account. Disabled ones stay: the record names them."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    #: True while the password is one that somebody else chose.
+    must_change: Mapped[bool] = mapped_column(default=False)
+    #: Sessions and tokens carry this number and die when it moves (password, role, disable).
+    stamp: Mapped[int] = mapped_column(default=0)
+    created_us: Mapped[int] = mapped_column(BigInteger)
+    #: NULL: may sign in.
+    disabled_us: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TokenFamily(Base):
+    """One sign-in: a browser session, or a line of refresh tokens of which only the newest is good."""
+
+    __tablename__ = "token_families"
+
+    id: Mapped[str] = mapped_column(String(43), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    #: jti of the refresh token that may still be exchanged; an older one seen again is theft.
+    refresh_jti: Mapped[str] = mapped_column(String(43))
+    created_us: Mapped[int] = mapped_column(BigInteger)
+    expires_us: Mapped[int] = mapped_column(BigInteger)
+    #: NULL: alive.
+    revoked_us: Mapped[int | None] = mapped_column(BigInteger)
+
+    user: Mapped[User] = relationship()
+
+
+class LoginFailure(Base):
+    """A wrong password; counted per name and address so that guessing is slow on every worker at once."""
+
+    __tablename__ = "login_failures"
+    __table_args__ = (Index(None, "account", "at_us"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    #: "n" and half a SHA-256 of the name as typed (it may be nobody's, or a password in the wrong field), "a" and
+    #: half a SHA-256 of the address it came from, hex; a second row has the address first.
+    account: Mapped[str] = mapped_column(String(64))
+    at_us: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,250 @@
+"""What the HTTP faces share: the frame of a request, reading bodies, and how errors become answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple, cast
+
+import orjson
+from flask import Request, Response, current_app, g, request
+from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.sansio.utils import host_is_trusted
+
+from webapp import errors
+from webapp.errors import AppError, InvalidInput, Malformed, Problem, TooLarge
+from webapp.headers import Data
+from webapp.services.desk import Desk
+
+
+class Status(NamedTuple):
+    """How an error is told over HTTP: status code, the last part of its type URI, its constant title."""
+
+    code: int
+    slug: str
+    title: str
+
+
+STATUS: dict[type[AppError], Status] = {
+    errors.Malformed: Status(400, "malformed", "The request cannot be read"),
+    errors.NotSignedIn: Status(401, "not-signed-in", "Sign-in needed"),
+    errors.NotAllowed: Status(403, "not-allowed", "Not allowed"),
+    errors.NotFound: Status(404, "not-found", "Not found"),
+    errors.Conflict: Status(409, "conflict", "In conflict with the present state"),
+    errors.TooLarge: Status(413, "too-large", "Too large"),
+    errors.UnsupportedMedia: Status(415, "unsupported-media", "Media type not supported"),
+    errors.InvalidInput: Status(422, "invalid-input", "Some values cannot be used"),
+    errors.BadArtifact: Status(422, "bad-artifact", "The model file cannot be used"),
+    errors.ModelFailed: Status(422, "model-failed", "The model has no answer to these values"),
+    errors.TooMany: Status(429, "too-many", "Too many requests"),
+    errors.NotReady: Status(503, "not-ready", "Not ready"),
+}
+DEEPEST = 16
+REMEMBERED_HOSTS = 100
+UNEXPECTED = Status(500, "unexpected", "Something went wrong here")
+METHOD = Status(405, "method-not-allowed", "Method not allowed")
+BY_CODE = {s.code: s for s in STATUS.values()} | {405: METHOD, 500: UNEXPECTED, 422: STATUS[InvalidInput]}
+
+
+def desk() -> Desk:
+    """The desk of this process."""
+    return cast(Desk, current_app.extensions["desk"])
+
+
+def here() -> tuple[Request, Any]:
+    """The request of now and its `g`, themselves: every look through Flask's proxies costs ten at a plain object."""
+    return cast(Any, request)._get_current_object(), cast(Any, g)._get_current_object()
+
+
+class Door:
+    """Where every request comes in: it gets its id and time, and must name this server as its host."""
+
+    def __init__(self, hosts: list[str]) -> None:
+        self._hosts = hosts
+        self._good: set[str] = set()
+
+    def open(self) -> None:
+        """Open the frame of a request; raises BadRequest when a page elsewhere points a name of its own at us."""
+        asked, frame = here()
+        frame.started_ns = time.time_ns()
+        frame.clock = time.perf_counter_ns()
+        frame.request_id = os.urandom(12).hex()
+        if not self.knows(asked.environ.get("HTTP_HOST", "")):
+            raise BadRequest
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        if host in self._good:
+            return True
+        if not host_is_trusted(host, self._hosts):
+            return False
+        if len(self._good) < REMEMBERED_HOSTS:
+            self._good.add(host)
+        return True
+
+
+def status_of(error: Exception) -> Status:
+    """The status an error is told with."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    if isinstance(error, HTTPException) and error.code:
+        return BY_CODE.get(error.code) or Status(error.code, "about:blank", error.name)
+    return UNEXPECTED
+
+
+class Told(NamedTuple):
+    """An error as a face shows it: what, why and what to do, and headers that go with it."""
+
+    status: Status
+    detail: str
+    problems: list[Problem]
+    headers: dict[str, str]
+
+
+def tell(error: Exception) -> Told:
+    """Put an error into words that are safe to show; anything unexpected says nothing but the request id."""
+    status = status_of(error)
+    headers: dict[str, str] = {}
+    problems: list[Problem] = error.problems if isinstance(error, InvalidInput) else []
+    if isinstance(error, AppError):
+        detail = error.detail
+        if isinstance(error, Malformed | TooLarge | errors.ModelFailed):
+            problems = [Problem("#", detail)]
+        if isinstance(error, errors.TooMany | errors.NotReady):
+            headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, HTTPException):
+        detail = _FIXED.get(status.code, status.title + ".")
+        if allowed := getattr(error, "valid_methods", None):
+            headers["Allow"] = ", ".join(sorted(allowed))
+    else:
+        detail = "The error is in our log under the request id. Look in the history before you send it again."
+    if status.code == 401:
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    return Told(status, detail, problems, headers)
+
+
+_FIXED = {
+    400: "The request cannot be understood; check its address, headers and body.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method; see the Allow header.",
+    413: "The body is larger than this server takes; send less at once.",
+}
+
+
+def json_body(most: int | None = None) -> dict[str, Any]:
+    """The request's body, a JSON object without duplicate names, of at most so many bytes if that is given.
+
+    Raises UnsupportedMedia, TooLarge, Malformed or InvalidInput (pointer `#` when it is not an object).
+    """
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    data = _body(limit if most is None else min(most, limit))
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(
+            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
+    # Each member has one colon outside strings, so as many members as colons means that none was lost.
+    if _members(body) != data.count(b":"):
+        _refuse_duplicates(data)
+    if not isinstance(body, dict):
+        raise InvalidInput([Problem("#", "must be a JSON object")])
+    return body
+
+
+def _body(limit: int) -> bytes:
+    asked, _ = here()
+    environ = asked.environ
+    data: bytes
+    if environ.get("CONTENT_TYPE") != "application/json" and asked.mimetype != "application/json":
+        raise errors.UnsupportedMedia(
+            "Send the body as JSON, with the header Content-Type: application/json."
+        )
+    length = environ.get("CONTENT_LENGTH", "")
+    if not length:  # in chunks; Werkzeug stops at the limit, and says so only to who reads on
+        asked.max_content_length = limit
+        data = asked.get_data()
+        if len(data) >= limit:
+            raise _too_large(limit)
+        return data
+    if not (length.isascii() and length.isdigit()):
+        raise Malformed("The header Content-Length must be a number.")
+    if int(length) > limit:
+        raise _too_large(limit)
+    try:
+        data = environ["wsgi.input"].read(int(length))
+    except OSError:  # too slow, or gone
+        data = b""
+    if len(data) != int(length):
+        raise Malformed("The body ended, or its time did, before the length in its header; send it again.")
+    return data
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body may have {limit} bytes; send less at once.")
+
+
+def _members(body: Any) -> int:
+    """How many members all objects of a body have; raises Malformed when it is nested beyond reason."""
+    found, level = 0, [body]
+    for _ in range(DEEPEST):
+        inner: list[Any] = []
+        for value in level:
+            if type(value) is dict:
+                found += len(value)
+                value = value.values()
+            elif type(value) is not list:
+                continue
+            inner += [v for v in value if type(v) is dict or type(v) is list]
+        if not inner:
+            return found
+        level = inner
+    raise Malformed(f"The body is nested more than {DEEPEST} levels deep; rows are flat.")
+
+
+def _refuse_duplicates(data: bytes) -> None:
+    def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in seen:
+                raise InvalidInput(
+                    [Problem("#", f"the name {name[:60]!r} stands twice in one object; send it once")]
+                )
+            seen[name] = value
+        return seen
+
+    try:
+        json.loads(data, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise Malformed("The body is not JSON that this server can read.") from None
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON; floats as they are, never NaN; times in UTC."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """A JSON answer, as `json_bytes` writes it."""
+    return Data(json_bytes(value), status)
+
+
+def problem_response(error: Exception) -> Response:
+    """An error as RFC 9457 `application/problem+json`."""
+    told = tell(error)
+    slug = told.status.slug
+    body: dict[str, Any] = {
+        "type": slug if slug == "about:blank" else f"/api/v1/docs/errors#{slug}",
+        "title": told.status.title,
+        "status": told.status.code,
+        "detail": told.detail,
+        "instance": f"urn:parecer:request:{g.get('request_id', '')}",
+    }
+    if told.problems:
+        body["errors"] = [{"pointer": p.pointer, "detail": p.detail} for p in told.problems]
+    response = Response(orjson.dumps(body), told.status.code, mimetype="application/problem+json")
+    response.headers.extend(told.headers)
+    return response

@@ -1,0 +1,83 @@
+"""What can go wrong, in the words of the domain; each face decides how to say it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing wrong with what was sent: where (JSON pointer, RFC 6901, as a URI fragment) and what to do."""
+
+    pointer: str
+    detail: str
+
+
+class AppError(Exception):
+    """Base of every error a user may see; `detail` is written for that user."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidInput(AppError):
+    """Values that break a rule; `problems` lists all of them."""
+
+    def __init__(self, problems: list[Problem], detail: str = "") -> None:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        word = problems[0].pointer.removeprefix("#").removeprefix("/")
+        subject = f"{word}: " if word and "/" not in word else ""  # what is wrong in a row names its feature
+        super().__init__(detail or subject + problems[0].detail + more)
+        self.problems = problems
+
+
+class Malformed(AppError):
+    """A body that cannot be read at all."""
+
+
+class TooLarge(AppError):
+    """More bytes, rows or levels than the limits allow."""
+
+
+class UnsupportedMedia(AppError):
+    """A body of a kind that is not read here."""
+
+
+class NotSignedIn(AppError):
+    """No credentials, or credentials that no longer hold."""
+
+
+class NotAllowed(AppError):
+    """A known person without the right."""
+
+
+class NotFound(AppError):
+    """Absent, or not this person's to see; the two must look the same."""
+
+
+class Conflict(AppError):
+    """The present state forbids it."""
+
+
+class BadArtifact(AppError):
+    """A model file that is refused: damaged, of an unknown kind, or holding what is not allowed."""
+
+
+class ModelFailed(AppError):
+    """The model raised, or answered with something that is not a finite number."""
+
+
+class TooMany(AppError):
+    """A quota is used up; try again after `retry_after` seconds."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class NotReady(AppError):
+    """Something we depend on is away; try again after `retry_after` seconds."""
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

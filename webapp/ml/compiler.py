@@ -1,0 +1,150 @@
+"""Estimator → ONNX, kept only if it gives the estimator's own answers."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from itertools import product
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from webapp.errors import BadArtifact, ModelFailed
+from webapp.ml.engines import Answers, OnnxEngine, SklearnEngine
+from webapp.ml.layout import Layout, Rows
+from webapp.ml.probes import probes
+from webapp.ml.schema import Feature, Schema
+from webapp.ml.trees import splits_beyond_floats
+
+TOLERANCE: Final = 1e-5
+#: texts that may stand for a missing string, which ONNX has no value for
+SENTINELS: Final = ("", "nan", "None")
+
+
+class Compiled(NamedTuple):
+    """`onnx` and `layout` are None where scikit-learn has to serve; `reason` says why, in one sentence."""
+
+    onnx: bytes | None
+    layout: Layout | None
+    reason: str
+
+
+class _Differs(Exception):
+    """The graph does not give the estimator's answer."""
+
+
+def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Compiled:
+    """Convert, and compare on `reference` plus synthetic rows (see `probes`).
+
+    Labels must be equal, probabilities within 1e-5, regression values within a relative 1e-5. Where the
+    estimator fails on a synthetic row there is nothing to agree with, and scikit-learn serves.
+    """
+    if splits_beyond_floats(original.estimator):  # the converter searches for such a threshold for ever
+        return Compiled(None, None, "A tree splits on missing values, which the converter does not know.")
+    rows = [*reference, *probes(schema, reference)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # converters warn about what the comparison decides
+        try:
+            expected = original.answer(rows)
+        except Exception as error:  # noqa: BLE001 — a model is foreign code and may raise anything
+            reason = f"It fails on values its schema allows ({_told(error)}); ONNX would answer."
+            return Compiled(None, None, reason)
+        reasons: list[tuple[int, str]] = []
+        for layout in _layouts(original.layout, schema):
+            try:
+                data = _convert(original.estimator, layout)
+                _compare(OnnxEngine(data, layout, schema.output).answer(rows), expected, rows)
+                return Compiled(data, layout, f"ONNX agrees with scikit-learn on {len(rows)} rows.")
+            except _Differs as difference:
+                reasons.append((0, f"ONNX {difference}."))
+            except (ModelFailed, BadArtifact) as error:
+                reasons.append((1, error.detail))
+            except Exception as error:  # noqa: BLE001 — converters raise anything for what they do not know
+                reasons.append((2, f"It can not be converted to ONNX: {_told(error)}."))
+    return Compiled(
+        None,
+        None,
+        min(reasons, key=itemgetter(0))[1] if reasons else "It takes texts, which are not converted.",
+    )
+
+
+def _layouts(trained: Layout, schema: Schema) -> Iterator[Layout]:
+    """What to try, cheapest at serving first; doubles only where floats do not agree."""
+    if all(map(_numeric, schema.features)):
+        yield Layout("matrix", ("rows",), ("float32",))
+        yield Layout("matrix", ("rows",), ("float64",))
+    if trained.kind == "matrix":
+        return
+    gaps = any(feature.nullable for feature in schema.features if not _numeric(feature))
+    for number, missing in product(("float32", "float64"), SENTINELS if gaps else SENTINELS[:1]):
+        dtypes = tuple(_dtype(feature, number) for feature in schema.features)
+        yield Layout("columns", schema.names, dtypes, missing)
+
+
+def _dtype(feature: Feature, number: str) -> str:
+    if _numeric(feature):
+        return number
+    return "str?" if feature.nullable else "str"
+
+
+def _numeric(feature: Feature) -> bool:
+    """Numbers to the model, whatever they are to people."""
+    if feature.kind == "category":
+        return bool(feature.choices) and not any(isinstance(choice.value, str) for choice in feature.choices)
+    return feature.kind != "text"
+
+
+def _convert(estimator: Any, layout: Layout) -> bytes:
+    from skl2onnx import to_onnx  # heavy: brings scikit-learn and onnx, and only publishing converts
+    from skl2onnx.common import data_types as types
+
+    of = {
+        "float32": types.FloatTensorType,
+        "float64": types.DoubleTensorType,
+        "int64": types.Int64TensorType,
+        "str": types.StringTensorType,
+        "str?": types.StringTensorType,
+    }
+    if layout.kind == "matrix":
+        inputs = [(layout.names[0], of[layout.dtypes[0]]([None, estimator.n_features_in_]))]
+    else:
+        inputs = [
+            (name, of[dtype]([None, 1])) for name, dtype in zip(layout.names, layout.dtypes, strict=True)
+        ]
+    plain = {"zipmap": False}  # a tensor of probabilities, not a list of maps
+    try:
+        graph = to_onnx(estimator, initial_types=inputs, options={id(estimator): plain})
+    except NameError:  # raised for estimators that have no such option
+        graph = to_onnx(estimator, initial_types=inputs)
+    data: bytes = graph.SerializeToString()
+    return data
+
+
+def _compare(actual: Answers, expected: Answers, rows: Rows) -> None:
+    (values, shares), (true_values, true_shares) = actual, expected
+    if isinstance(true_values[0], float) and true_shares is None:
+        off = ~np.isclose(values, true_values, rtol=TOLERANCE, atol=1e-9)
+        wrong = int(off.sum())
+        if wrong:
+            raise _Differs(f"differs from scikit-learn on {wrong} of {len(rows)} rows")
+        return
+    wrong = sum(a != b or type(a) is not type(b) for a, b in zip(values, true_values, strict=True))
+    if wrong:
+        raise _Differs(f"answers with another class than scikit-learn on {wrong} of {len(rows)} rows")
+    if true_shares is not None:
+        most = float(np.abs(np.array(shares) - np.array(true_shares)).max())
+        if most > TOLERANCE:
+            raise _Differs(f"differs from scikit-learn by up to {most:.2g} in probability")
+
+
+def _told(error: Exception) -> str:
+    """The first sentence of what a library says, short enough for a table."""
+    text = " ".join(str(error).split())
+    unknown = re.search(r"calculator for type '<class '[\w.]*?(\w+)'>'", text)
+    if unknown:
+        return f"the converter does not know {unknown[1]}"
+    return (
+        f"{type(error).__name__}: {text[:160].split('. ')[0].rstrip('.')}" if text else type(error).__name__
+    )

@@ -1,0 +1,192 @@
+"""The models a new desk starts with, trained from data that scikit-learn carries. Seeds are fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from webapp.ml import purchases
+
+Sample = tuple[Any, Any, Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """`make` gives (fitted estimator, X, y, X_test, y_test) as DataFrames and Series."""
+
+    name: str
+    title: str
+    description: str
+    make: Callable[[], Sample]
+    card: dict[str, str] = field(default_factory=dict)
+    edits: dict[str, Any] = field(default_factory=dict)
+
+
+def demos() -> list[Demo]:
+    """Iris first: it is the default model of a new desk."""
+    return [_iris(), _breast_cancer(), _diabetes(), _purchase()]
+
+
+def _card(demo_title: str, description: str, training_data: str, caveats: str) -> dict[str, str]:
+    return {
+        "title": demo_title,
+        "description": description,
+        "intended_use": "Trying out the desk, and teaching.",
+        "not_intended_use": "Any decision about a person or a thing.",
+        "training_data": training_data,
+        "caveats": caveats,
+    }
+
+
+def _iris() -> Demo:
+    title, description = "Iris species", "Which of three irises a flower is, from four lengths."
+    lengths = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+    return Demo(
+        "iris",
+        title,
+        description,
+        _train_iris,
+        _card(
+            title,
+            "Logistic regression on four lengths of a flower.",
+            "112 of the 150 flowers of Fisher (1936), chosen at random within each species.",
+            "Three species only: any other flower is still given one of the three names.",
+        ),
+        {
+            "features": {name: {"unit": "cm", "minimum": 0, "maximum": 30} for name in lengths},
+            "output": {"label": "Species"},
+        },
+    )
+
+
+def _train_iris() -> Sample:
+    from sklearn.datasets import load_iris  # heavy, and only publishing the demos trains
+    from sklearn.linear_model import LogisticRegression
+
+    data = load_iris(as_frame=True)
+    X = data.data.rename(columns=lambda name: name.removesuffix(" (cm)").replace(" ", "_"))
+    y = data.target.map(dict(enumerate(data.target_names.tolist()))).rename("species")
+    return _fitted(LogisticRegression(max_iter=1000), X, y, stratify=y)
+
+
+def _breast_cancer() -> Demo:
+    title = "Breast tumour"
+    description = "Whether a breast tumour is malignant, from 30 measures of its cell nuclei."
+    return Demo(
+        "breast-cancer",
+        title,
+        description,
+        _train_breast_cancer,
+        _card(
+            title,
+            "Random forest of 100 trees on the mean, standard error and worst of ten measures.",
+            "426 of the 569 cases of Wolberg, Street and Mangasarian (1995), chosen at random in each class.",
+            "One hospital, 1989 to 1995. Not a medical device.",
+        ),
+        {"features": {name: {"minimum": 0} for name in _nuclei()}, "output": {"label": "Diagnosis"}},
+    )
+
+
+def _nuclei() -> list[str]:
+    """The names of the 30 features: ten measures, each as mean, standard error and worst."""
+    measures = "radius texture perimeter area smoothness compactness concavity concave_points symmetry"
+    ten = [*measures.split(), "fractal_dimension"]
+    return [f"mean_{m}" for m in ten] + [f"{m}_error" for m in ten] + [f"worst_{m}" for m in ten]
+
+
+def _train_breast_cancer() -> Sample:
+    from sklearn.datasets import load_breast_cancer  # heavy, and only publishing the demos trains
+    from sklearn.ensemble import RandomForestClassifier
+
+    data = load_breast_cancer(as_frame=True)
+    X = data.data.rename(columns=lambda name: name.replace(" ", "_"))
+    y = data.target.map(dict(enumerate(data.target_names.tolist()))).rename("diagnosis")
+    return _fitted(RandomForestClassifier(100, random_state=0), X, y, stratify=y)
+
+
+def _diabetes() -> Demo:
+    title = "Diabetes progression"
+    description = "How far diabetes has progressed after one year, from ten measures at its start."
+    serum = {"label": "Total serum cholesterol", "unit": "mg/dl"}
+    return Demo(
+        "diabetes",
+        title,
+        description,
+        _train_diabetes,
+        _card(
+            title,
+            "Ridge regression on standardised measures.",
+            "331 of the 442 patients of Efron, Hastie, Johnstone and Tibshirani (2004), chosen at random.",
+            "Explains about a third of the variance: read the answer as a rough level. Not a medical device.",
+        ),
+        {
+            "features": {
+                "age": {"unit": "years", "minimum": 0, "maximum": 120},
+                "sex": {"label": "Sex (as coded in the data)", "kind": "category", "closed": True,
+                        "choices": [{"value": 1.0, "label": "1"}, {"value": 2.0, "label": "2"}]},
+                "bmi": {"label": "Body mass index", "unit": "kg/m²", "minimum": 5, "maximum": 100},
+                "bp": {"label": "Mean blood pressure", "unit": "mmHg", "minimum": 20, "maximum": 250},
+                "s1": serum,
+                "s2": {"label": "Low-density lipoproteins", "unit": "mg/dl"},
+                "s3": {"label": "High-density lipoproteins", "unit": "mg/dl"},
+                "s4": {"label": "Total cholesterol / HDL"},
+                "s5": {"label": "Log of serum triglycerides", "unit": "log(mg/dl)"},
+                "s6": {"label": "Blood sugar", "unit": "mg/dl"},
+            },
+            "output": {"label": "Disease progression"},
+        },
+    )  # fmt: skip
+
+
+def _train_diabetes() -> Sample:
+    from sklearn.datasets import load_diabetes  # heavy, and only publishing the demos trains
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    data = load_diabetes(as_frame=True, scaled=False)
+    y = data.target.rename("disease_progression")
+    return _fitted(make_pipeline(StandardScaler(), Ridge()), data.data, y)
+
+
+def _purchase() -> Demo:
+    title = "Online purchase"
+    description = "Whether a visit to a web shop ends with a purchase; inputs may be missing."
+    return Demo(
+        "purchase",
+        title,
+        description,
+        _train_purchase,
+        _card(
+            title,
+            "Logistic regression on imputed numbers, categories and yes/no answers.",
+            "1,500 of 2,000 visits made up by a seeded generator.",
+            "The data are invented.",
+        ),
+        {
+            "features": {
+                "age": {"unit": "years", "minimum": 0, "maximum": 120},
+                "minutes": {"label": "Time on site", "unit": "min", "minimum": 0, "maximum": 1440},
+                "pages": {"label": "Pages seen", "minimum": 0},
+                "channel": {"label": "Came from"},
+                "returning": {"label": "Has bought before"},
+            },
+            "output": {
+                "label": "Purchase",
+                "classes": [{"value": "no", "label": "No purchase"}, {"value": "yes", "label": "Purchase"}],
+            },
+        },
+    )
+
+
+def _train_purchase() -> Sample:
+    X, y = purchases.sample(2000)
+    return _fitted(purchases.pipeline(), X, y, stratify=y)
+
+
+def _fitted(estimator: Any, X: Any, y: Any, stratify: Any = None) -> Sample:
+    from sklearn.model_selection import train_test_split  # heavy, and only publishing the demos trains
+
+    X, X_test, y, y_test = train_test_split(X, y, stratify=stratify, random_state=0)
+    return estimator.fit(X, y), X, y, X_test, y_test

@@ -1,0 +1,143 @@
+"""A first schema from a sample of training data; people correct it with edits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from webapp.errors import BadArtifact
+from webapp.ml.schema import Schema
+from webapp.ml.schema.checks import escape, meant, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROBABILITIES: Final = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99)
+MOST_CATEGORIES: Final = 50
+MOST_CLASSES: Final = 100
+_FEW_FLOAT_CLASSES = 2
+
+
+def infer_schema(
+    frame: pd.DataFrame,
+    target: pd.Series[Any],
+    *,
+    task: str | None = None,
+    target_name: str,
+    edits: dict[str, Any] | None = None,
+    classes: Sequence[Any] | None = None,
+    probabilities: bool | None = None,
+) -> Schema:
+    """The schema of `frame`'s columns (rows × features) and of `target`.
+
+    `edits` is {"features": {name: {label, unit, minimum, …}}, "output": {…}}. `classes` gives the order of
+    the model's probabilities when it is known. Raises BadArtifact for what can not be a schema.
+    """
+    if len(frame) == 0 or len(frame.columns) == 0:
+        raise BadArtifact("Give at least one sample row and one column to infer a schema from.")
+    task = task or _task(target)
+    output: dict[str, Any] = {
+        "kind": task,
+        "target": target_name,
+        "label": words(target_name),
+        "classes": [],
+        "probabilities": task == "classification" if probabilities is None else probabilities,
+    }
+    if task == "classification":
+        known = _own(target.dropna().unique().tolist() if classes is None else list(classes))
+        ordered = sorted(known, key=lambda v: (str(type(v)), v)) if classes is None else known
+        output["classes"] = [{"value": value, "label": str(value)} for value in ordered]
+    features = [_feature(str(name), frame[name]) for name in frame.columns]
+    return Schema.from_dict(_edited(features, output, edits or {}))
+
+
+def words(name: str) -> str:
+    """`mean_radius` → `Mean radius`."""
+    text = name.replace("_", " ").strip() or name
+    return text[:1].upper() + text[1:]
+
+
+def _task(target: pd.Series[Any]) -> str:
+    if target.dtype.kind != "f":
+        few = target.nunique() <= max(20, len(target) // 20)
+        return "regression" if target.dtype.kind in "iu" and not few else "classification"
+    return "classification" if target.nunique() <= _FEW_FLOAT_CLASSES else "regression"
+
+
+def _feature(name: str, column: pd.Series[Any]) -> dict[str, Any]:
+    present = column.dropna()
+    missing = 1 - len(present) / len(column)
+    feature: dict[str, Any] = {"name": name, "label": words(name), "nullable": missing > 0}
+    values = set(present.map(type)) if present.dtype.kind == "O" else set()
+    if present.dtype.kind == "b" or values == {bool}:
+        return feature | {"kind": "boolean", "learned": {"missing": missing}}
+    if present.dtype.kind in "iuf":
+        integral = present.dtype.kind in "iu"
+        return feature | {"kind": "integer" if integral else "number", "learned": _learned(present, missing)}
+    return feature | _worded(present, missing)
+
+
+def _learned(present: pd.Series[Any], missing: float) -> dict[str, Any]:
+    if len(present) == 0:
+        return {"missing": missing}
+    quantiles = present.quantile(list(PROBABILITIES))
+    return {
+        "minimum": present.min().item(),
+        "maximum": present.max().item(),
+        "quantiles": [[float(p), float(v)] for p, v in quantiles.items()],  # type: ignore[arg-type]
+        "missing": missing,
+    }
+
+
+def _worded(present: pd.Series[Any], missing: float) -> dict[str, Any]:
+    counts = present.value_counts()
+    seen = _own(counts.index[counts > 0].tolist())
+    if len(seen) > MOST_CATEGORIES and all(isinstance(value, str) for value in seen):
+        return {
+            "kind": "text",
+            "example": seen[0][:1000],
+            "learned": {"missing": missing},
+            "max_length": 10_000,
+        }
+    return {
+        "kind": "category",
+        "choices": [{"value": value, "label": str(value)[:200]} for value in seen],
+        "learned": {"missing": missing},
+    }
+
+
+def _own(values: list[Any]) -> list[Any]:
+    """numpy scalars as python's own."""
+    return [value.item() if hasattr(value, "item") else value for value in values]
+
+
+def _edited(features: list[dict[str, Any]], output: dict[str, Any], edits: dict[str, Any]) -> dict[str, Any]:
+    if stray := edits.keys() - {"features", "output"}:
+        name = min(map(str, stray))
+        hint = meant(name, ("features", "output")) or "."
+        raise BadArtifact(
+            f"Schema edits have no member “{printable(name)[:60]}”; they may have features and output{hint}"
+        )
+    by_name, of_output = edits.get("features", {}), edits.get("output", {})
+    for place, members in (("#/features", by_name), ("#/output", of_output)):
+        if not isinstance(members, dict):
+            raise BadArtifact(f"{place} of the schema edits must be an object.")
+    names = [feature["name"] for feature in features]
+    for name, members in by_name.items():
+        if name not in names:
+            raise BadArtifact(
+                f"Schema edits name “{printable(name)[:60]}”, which is not a column of the sample"
+                f"{meant(name, names) or '.'}"
+            )
+        if not isinstance(members, dict):
+            raise BadArtifact(f'#/features/{escape(name)} must be an object such as {{"label": "…"}}.')
+    merged = [feature | by_name.get(feature["name"], {}) for feature in features]
+    values = [choice["value"] for choice in output["classes"]]
+    edited = of_output.get("classes", output["classes"])
+    if not isinstance(edited, list) or values != [_value(choice) for choice in edited]:
+        raise BadArtifact(f"#/output/classes must keep the model's values and order: {values}.")
+    return {"features": merged, "output": output | of_output}
+
+
+def _value(choice: object) -> object:
+    return choice.get("value") if isinstance(choice, dict) else None

@@ -1,0 +1,97 @@
+"""How checked rows become what an engine takes: one matrix, one array a column, a frame, or texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from webapp.ml.schema import Scalar
+
+Rows = Sequence[tuple[Scalar, ...]]
+_NUMERIC: Final = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
+
+
+class Layout(NamedTuple):
+    """`kind` matrix: `dtypes` has one entry. Else one entry for each feature, in schema order.
+
+    dtypes: float32, float64, int64, bool, str, str? (may be missing), object, category. `missing` is the text
+    that stands for a missing string in ONNX, which has none of its own.
+    """
+
+    kind: Literal["matrix", "columns", "frame", "texts"]
+    names: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    missing: str = ""
+    #: for category columns of a frame: feature → the categories it was trained with
+    categories: dict[str, list[Any]] = {}  # noqa: RUF012 — read only
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Layout:
+        return cls(
+            data["kind"], tuple(data["names"]), tuple(data["dtypes"]), data["missing"], data["categories"]
+        )
+
+
+def feeder(layout: Layout) -> Callable[[Rows], dict[str, Any]]:
+    """For ONNX: rows → {input name: array}; a matrix is n × features, columns are n × 1 each."""
+    if layout.kind == "matrix":
+        name, dtype = layout.names[0], _NUMERIC[layout.dtypes[0]]
+        array = np.array
+        return lambda rows: {name: array(rows, dtype)}
+    makers = [
+        (name, _column(dtype, layout.missing))
+        for name, dtype in zip(layout.names, layout.dtypes, strict=True)
+    ]
+    return lambda rows: {
+        name: make(values) for (name, make), values in zip(makers, _columns(rows), strict=True)
+    }
+
+
+def _columns(rows: Rows) -> Iterator[tuple[Scalar, ...]]:
+    return zip(*rows, strict=True)
+
+
+def _column(dtype: str, missing: str) -> Callable[[Sequence[Scalar]], Any]:
+    if dtype == "str":
+        return lambda values: np.array([[str(v)] for v in values], object)
+    if dtype == "str?":
+        # the very text of the stand-in must not pass for a missing value
+        told: dict[Scalar, Scalar] = {None: missing, missing: missing + "\x01"}
+        return lambda values: np.array([[told.get(v, v)] for v in values], object)
+    kind = _NUMERIC[dtype]
+    return lambda values: np.array(values, kind).reshape(-1, 1)
+
+
+def framer(layout: Layout) -> Callable[[Rows], Any]:
+    """For scikit-learn: rows → float64 matrix, list of texts, or DataFrame with the training dtypes."""
+    if layout.kind == "matrix":
+        return lambda rows: np.array(rows, np.float64)
+    if layout.kind == "texts":
+        return lambda rows: [str(row[0]) for row in rows]
+    return lambda rows: _frame(rows, layout)
+
+
+def _frame(rows: Rows, layout: Layout) -> Any:
+    import pandas as pd  # heavy, and only models that scikit-learn serves from named columns need it
+
+    if set(layout.dtypes) == {"float64"}:
+        return pd.DataFrame(np.array(rows, np.float64), columns=list(layout.names))
+    columns = zip(layout.names, layout.dtypes, _columns(rows), strict=True)
+    return pd.DataFrame({name: _series(pd, name, dtype, values, layout) for name, dtype, values in columns})
+
+
+def _series(pd: Any, name: str, dtype: str, values: Sequence[Scalar], layout: Layout) -> Any:
+    if dtype == "category":
+        known = layout.categories[name]
+        return pd.Categorical([v if v in known else None for v in values], categories=known)
+    if dtype in ("int64", "bool") and None in values:
+        dtype = "float64" if dtype == "int64" else "object"
+    if dtype == "object":
+        nothing = None if layout.missing == "None" else np.nan
+        return pd.Series([nothing if v is None else v for v in values], dtype=object)
+    return pd.Series(values, dtype=dtype)

@@ -1,0 +1,158 @@
+"""Model files from outside: sizes, then the names of types, and only then construction."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any, Final
+
+from webapp.errors import BadArtifact
+from webapp.ml.allowed_types import ALLOWED, FUNCTIONS, LOADERS
+from webapp.ml.token_patterns import is_linear
+from webapp.ml.trees import reachable, refuse_broken_trees
+
+MAX_FILE: Final = 500 * 2**20
+MAX_MEMBERS: Final = 200_000
+MAX_UNPACKED: Final = 2 * 2**30
+MAX_SCHEMA: Final = 64 * 2**20
+#: the layout of skops files since 0.16; older ones are rebuilt by code with weaker checks
+PROTOCOL: Final = 2
+
+
+def load_skops(data: bytes) -> Any:
+    """A scikit-learn estimator, data only. Raises BadArtifact, listing every type that is not on our list.
+
+    Our own reading of the names comes first, because skops trusts some types without asking.
+    """
+    from skops import io as skops_io  # heavy: brings scikit-learn
+
+    document = _document(data)
+    strangers = sorted(set(_strangers(document)))
+    if strangers:
+        listed = ", ".join(strangers[:10])
+        raise BadArtifact(f"This file holds what is not allowed: {listed}. Publish without it, or as ONNX.")
+    try:
+        estimator = skops_io.loads(data, trusted=sorted(ALLOWED | FUNCTIONS))
+        if not hasattr(estimator, "predict"):
+            raise BadArtifact("The file holds no estimator: what it holds has no predict.")
+        _refuse_file_readers(estimator)
+        _refuse_slow_patterns(estimator)
+        refuse_broken_trees(estimator)
+    except BadArtifact:
+        raise
+    except Exception as error:  # whatever a file from outside makes skops or a half-built object raise
+        raise BadArtifact(f"This skops file can not be rebuilt ({_said(error)}).") from error
+    return estimator
+
+
+def save_skops(estimator: Any) -> bytes:
+    """Raises BadArtifact for what skops can not write."""
+    from skops import io as skops_io  # heavy: brings scikit-learn
+
+    try:
+        data: bytes = skops_io.dumps(estimator)
+    except Exception as error:
+        raise BadArtifact(f"skops can not store this model ({_said(error)}).") from error
+    return data
+
+
+def load_pickle(data: bytes, *, trusted: bool) -> Any:
+    """An estimator from joblib or pickle, which run code: only for files the operator vouches for."""
+    if not trusted:
+        raise BadArtifact(
+            "Pickle and joblib files can run code and are not accepted; "
+            "save it with skops, or give --trust-pickle if you made it yourself."
+        )
+    import joblib  # heavy, and only for what an operator trusted
+
+    try:
+        estimator = joblib.load(io.BytesIO(data))
+        _refuse_slow_patterns(estimator)  # vouched for is the file, not the texts it will be sent
+    except BadArtifact:
+        raise
+    except Exception as error:
+        raise BadArtifact(f"This joblib or pickle file can not be read ({_said(error)}).") from error
+    return estimator
+
+
+def save_joblib(estimator: Any) -> bytes:
+    import joblib  # heavy, and only for what an operator trusted
+
+    file = io.BytesIO()
+    try:
+        joblib.dump(estimator, file)
+    except Exception as error:
+        raise BadArtifact(f"joblib can not store this model ({_said(error)}).") from error
+    return file.getvalue()
+
+
+def _document(data: bytes) -> Any:
+    """The tree that skops would build from, read only after the sizes."""
+    if len(data) > MAX_FILE:
+        raise BadArtifact(f"The file has more than {MAX_FILE >> 20} MB.")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = archive.infolist()
+        schema_size = archive.getinfo("schema.json").file_size
+    except (zipfile.BadZipFile, ValueError, OSError, KeyError, NotImplementedError) as error:
+        raise BadArtifact(
+            "This is not a whole skops file; save the model with skops.io.dump and copy all of it."
+        ) from error
+    unpacked = sum(member.file_size for member in members)
+    if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or schema_size > MAX_SCHEMA:
+        raise BadArtifact(f"The file unpacks to more than {MAX_UNPACKED >> 20} MB or {MAX_MEMBERS} members.")
+    if len({member.filename for member in members}) < len(members):
+        raise BadArtifact("This skops file names a member twice; save the model again.")
+    try:
+        document = json.loads(archive.read("schema.json"))
+    except Exception as error:
+        raise BadArtifact(f"This skops file is damaged ({type(error).__name__}).") from error
+    if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
+        raise BadArtifact("This skops file is of another format; save the model with skops 0.16 or later.")
+    return document
+
+
+def _strangers(document: Any) -> Iterator[str]:
+    waiting = [document]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+            yield from _stranger(node)
+
+
+def _stranger(node: dict[str, Any]) -> Iterator[str]:
+    if "__loader__" in node or "__class__" in node or "__module__" in node:
+        name, loader = f"{node.get('__module__')}.{node.get('__class__')}", node.get("__loader__")
+        if not isinstance(loader, str) or name not in LOADERS.get(loader, frozenset()):
+            yield f"{name[:100]} (as {str(loader)[:40]})"
+
+
+def _refuse_file_readers(estimator: Any) -> None:
+    """Raises BadArtifact for a text vectorizer that takes its texts for files to open.
+
+    Asked of the rebuilt object, because a file can spell one value in many ways.
+    """
+    for thing in reachable(estimator):
+        reads = getattr(thing, "__dict__", {}).get("input", "content")
+        if type(reads) is not str or reads != "content":  # a subclass of str may compare as it likes
+            raise BadArtifact('A text vectorizer in this file may open files; save it with input="content".')
+
+
+def _refuse_slow_patterns(estimator: Any) -> None:
+    """Raises BadArtifact for a text vectorizer that a crafted text could keep busy for ever."""
+    for thing in reachable(estimator):
+        pattern = getattr(thing, "__dict__", {}).get("token_pattern")
+        if pattern is not None and (type(pattern) is not str or not is_linear(pattern)):
+            raise BadArtifact(
+                f"The token_pattern {str(pattern)[:60]!r} may take for ever on some texts; train with one like "
+                r"\b\w+\b or [a-z]+: single characters or classes, of which only the last is repeated."
+            )
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,101 @@
+"""ONNX graphs from outside: refused when they reach beyond their own bytes, then read for their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from webapp.errors import BadArtifact
+from webapp.ml.engines import open_session
+from webapp.ml.layout import Layout
+
+MAX_BYTES: Final = 500 * 2**20
+MAX_NODES: Final = 100_000
+DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+_TYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+    "tensor(string)": "str",
+}
+
+
+def check_onnx(data: bytes) -> None:
+    """Raises BadArtifact for what is not a graph, is too large, has operators of other domains, may loop
+    without end, or has a tensor outside the file: in initializers, sparse ones, attributes, subgraphs or
+    functions."""
+    import onnx  # heavy, and only publishing reads graphs
+    from google.protobuf.message import DecodeError
+
+    if len(data) > MAX_BYTES:
+        raise BadArtifact(f"The file has more than {MAX_BYTES >> 20} MB.")
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except (DecodeError, RecursionError) as error:
+        raise BadArtifact("This is not a whole ONNX file; export the model and copy all of it.") from error
+    if not model.graph.node:
+        raise BadArtifact("This is not an ONNX file, or its graph is empty.")
+    nodes = 0
+    for message in _messages(model):
+        if isinstance(message, onnx.TensorProto):
+            _refuse_external(message, onnx.TensorProto.EXTERNAL)
+        elif isinstance(message, onnx.NodeProto):
+            nodes += 1
+            _refuse_operator(message, nodes)
+        elif (
+            isinstance(message, (onnx.OperatorSetIdProto, onnx.FunctionProto))
+            and message.domain not in DOMAINS
+        ):
+            raise BadArtifact(f"Operators of the domain “{message.domain[:60]}” are not served.")
+
+
+def _messages(root: Any) -> Iterator[Any]:
+    """Every message within, wherever it stands, so that no position can be forgotten."""
+    waiting = [root]
+    while waiting:
+        message = waiting.pop()
+        yield message
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                waiting.extend(value if field.is_repeated else [value])
+
+
+def _refuse_external(tensor: Any, external: int) -> None:
+    if tensor.data_location == external or tensor.external_data:
+        raise BadArtifact(
+            f"The tensor “{tensor.name[:60]}” lies outside the file; save the model as one file."
+        )
+
+
+def _refuse_operator(node: Any, nodes: int) -> None:
+    if nodes > MAX_NODES:
+        raise BadArtifact(f"The graph has more than {MAX_NODES} nodes.")
+    if node.domain not in DOMAINS:
+        raise BadArtifact(f"Operators of the domain “{node.domain[:60]}” are not served.")
+    if node.op_type == "Loop":
+        raise BadArtifact("The graph has a Loop, which may never end; export it without one.")
+
+
+def onnx_layout(data: bytes, columns: list[str]) -> tuple[Layout, bool, bool]:
+    """(layout, is a classifier, has probabilities) of a checked graph over these columns."""
+    session = open_session(data)
+    inputs = session.get_inputs()
+    kinds = {output.type for output in session.get_outputs()}
+    maps = any(kind.startswith("seq(map(") for kind in kinds)
+    classifies = maps or bool(kinds & {"tensor(int64)", "tensor(string)", "tensor(bool)"})
+    probabilities = classifies and (maps or bool(kinds & {"tensor(float)", "tensor(double)"}))
+    strange = [i for i in inputs if i.type not in _TYPES]
+    if strange:
+        raise BadArtifact(
+            f"The input “{strange[0].name[:60]}” has a type that is not served: {strange[0].type}."
+        )
+    dtypes = tuple(_TYPES[i.type] for i in inputs)
+    if len(inputs) == 1 and (len(columns) > 1 or inputs[0].name != columns[0]):
+        width = inputs[0].shape[-1]
+        if dtypes[0] in ("str", "bool") or (isinstance(width, int) and width != len(columns)):
+            raise BadArtifact(f"The graph's input does not fit the sample's {len(columns)} columns.")
+        return Layout("matrix", (inputs[0].name,), dtypes), classifies, probabilities
+    if [i.name for i in inputs] != columns:
+        raise BadArtifact("The graph's inputs must be one tensor, or the sample's columns in their order.")
+    return Layout("columns", tuple(columns), dtypes), classifies, probabilities

@@ -1,0 +1,117 @@
+"""Sample frames as checked rows, and the layout an estimator was trained with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from webapp.errors import BadArtifact
+from webapp.ml.layout import Layout
+from webapp.ml.schema import Scalar, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Labelled(NamedTuple):
+    """Rows that the schema accepts, in schema order, and their target values."""
+
+    rows: list[tuple[Scalar, ...]]
+    truth: list[Any]
+
+
+def named(frame: pd.DataFrame, target: pd.Series[Any]) -> tuple[pd.DataFrame, pd.Series[Any]]:
+    """With text column names and rows that have a target."""
+    if len(frame) != len(target):
+        raise BadArtifact(f"The sample has {len(frame)} rows, but its target {len(target)}.")
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names):
+        raise BadArtifact("Two columns of the sample have the same name.")
+    present = target.notna().to_numpy()
+    return frame.set_axis(names, axis=1)[present], target[present]
+
+
+def labelled(frame: pd.DataFrame, target: pd.Series[Any], schema: Schema) -> Labelled:
+    """Rows outside the allowed ranges are left out: the model will not be asked about them."""
+    lacking = [name for name in schema.names if name not in frame.columns]
+    if lacking:
+        raise BadArtifact(f"The sample has no column “{lacking[0]}”.")
+    missing = {name: frame[name].isna().tolist() for name in schema.names}
+    columns = [
+        [None if gone else value for value, gone in zip(frame[name].tolist(), missing[name], strict=True)]
+        for name in schema.names
+    ]
+    rows, truth = [], []
+    for row, value in zip(zip(*columns, strict=True), target.tolist(), strict=True):
+        checked = schema.check(dict(zip(schema.names, row, strict=True)))
+        if not checked.problems:
+            rows.append(checked.values)
+            truth.append(value)
+    if not rows:
+        raise BadArtifact(
+            "No row of the data passes the schema; check the kinds and allowed ranges of its columns."
+        )
+    return Labelled(rows, truth)
+
+
+def trained_layout(estimator: Any, frame: pd.DataFrame) -> Layout:
+    """How rows must look for `estimator`, which was fitted on data like `frame`."""
+    if not hasattr(estimator, "feature_names_in_"):
+        if _takes_texts(estimator):
+            return Layout("texts", (str(frame.columns[0]),), ("str",))
+        if all(dtype.kind in "biuf" for dtype in frame.dtypes):
+            return Layout("matrix", ("rows",), ("float64",))
+    dtypes = tuple(_dtype(frame[name]) for name in frame.columns)
+    objects = [frame[name] for name, dtype in zip(frame.columns, dtypes, strict=True) if dtype == "object"]
+    holds_none = any(value is None for column in objects for value in column)
+    categories = {
+        name: frame[name].cat.categories.tolist()
+        for name, dtype in zip(frame.columns, dtypes, strict=True)
+        if dtype == "category"
+    }
+    return Layout("frame", tuple(frame.columns), dtypes, "None" if holds_none else "", categories)
+
+
+def ordered(estimator: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns as the estimator knows them; raises BadArtifact if they are others."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        if set(names) != set(frame.columns):
+            raise BadArtifact(_other_columns([str(name) for name in names], list(frame.columns)))
+        return frame[list(names)]
+    wanted = getattr(estimator, "n_features_in_", len(frame.columns))
+    if wanted != len(frame.columns):
+        raise BadArtifact(
+            f"The model takes {wanted} features, but the sample has {len(frame.columns)} columns beside the target."
+        )
+    return frame
+
+
+def _other_columns(names: list[str], columns: list[str]) -> str:
+    lacking = [name for name in names if name not in columns]
+    stray = [name for name in columns if name not in names]
+    said = []
+    if lacking:
+        said.append(f"lacks {_listed(lacking)}, which the model was trained with")
+    if stray:
+        said.append(f"has {_listed(stray)}, which the model does not know")
+    return f"The sample {' and '.join(said)}; give the columns it was trained with, and the target."
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _takes_texts(estimator: Any) -> bool:
+    steps = getattr(estimator, "steps", None)
+    first = steps[0][1] if steps else estimator
+    return hasattr(first, "get_feature_names_out") and hasattr(first, "build_analyzer")
+
+
+def _dtype(column: pd.Series[Any]) -> str:
+    name = str(column.dtype)
+    if name == "category":
+        return name
+    by_kind = {"f": "float64", "i": "int64", "u": "int64", "b": "bool"}
+    if column.dtype.kind in by_kind:
+        return by_kind[column.dtype.kind]
+    return "str" if name.startswith("str") else "object"

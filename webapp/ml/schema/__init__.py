@@ -1,0 +1,6 @@
+"""The one definition of a valid row and of an answer."""
+
+from webapp.ml.schema.definition import Schema
+from webapp.ml.schema.features import Checked, Choice, Feature, Kind, Learned, Output, Scalar, Warning
+
+__all__ = ["Checked", "Choice", "Feature", "Kind", "Learned", "Output", "Scalar", "Schema", "Warning"]

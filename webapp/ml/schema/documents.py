@@ -1,0 +1,248 @@
+"""Schemas as documents: the stored dict, read back with suspicion, and JSON Schema."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from math import ceil, floor, isfinite
+from typing import Any, Final, get_args
+
+from webapp.errors import BadArtifact, Problem
+from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, escape, no_member, printable, step
+from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Scalar
+
+MAX_FEATURES: Final = 10_000
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists and choices as {value, label}, as JSON would give them back."""
+    if isinstance(value, Choice):
+        return {"value": value.value, "label": value.label}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def read(data: object) -> tuple[tuple[Feature, ...], Output]:
+    """Features and output from the dict form; raises BadArtifact with a pointer to the member at fault.
+
+    Pointers name a feature, as edits do, where the stored form has its number.
+    """
+    document = _object(data, "The schema", {"features", "output"}, {"features", "output"})
+    rows = _list(document["features"], "#/features")
+    if not 1 <= len(rows) <= MAX_FEATURES:
+        raise BadArtifact(f"A schema needs 1 to {MAX_FEATURES} features.")
+    features = tuple(_feature(row, _place(row, i)) for i, row in enumerate(rows))
+    twice = [name for name, count in Counter(f.name for f in features).items() if count > 1]
+    if twice:
+        raise BadArtifact(f"Two features are called “{printable(twice[0])}”; give each its own name.")
+    return features, _output(document["output"])
+
+
+def _place(row: object, number: int) -> str:
+    name = row.get("name") if isinstance(row, Mapping) else None
+    return f"#/features/{escape(name) if name and isinstance(name, str) else number}"
+
+
+def refuse_unusable(features: tuple[Feature, ...], problems: list[Problem]) -> None:
+    """An example or default that the schema itself refuses is a mistake in the schema."""
+    for feature in features:
+        if feature.default is not None:
+            found = Found("#/inputs")
+            step(feature).judge(feature.default, found)
+            problems = problems + found.problems
+    if problems:
+        raise BadArtifact(f"The schema refuses its own example or default: {problems[0].detail}.")
+
+
+def example(feature: Feature) -> Scalar:
+    for given in (feature.example, feature.default):
+        if given is not None:
+            return given
+    if feature.choices and feature.kind != "boolean":
+        return feature.choices[0].value
+    if feature.kind in ("number", "integer"):
+        return _typical(feature)
+    return False if feature.kind == "boolean" else "a"
+
+
+def _typical(feature: Feature) -> float | int:
+    """The training median as somebody would type it, to 6 digits, moved into the allowed range."""
+    learned = feature.learned or Learned()
+    median = next((v for v in (learned.quantile(0.5), learned.minimum) if v is not None), 0.0)
+    whole = feature.kind == "integer"
+    value = round(median) if whole else float(f"{median:.6g}")
+    if feature.minimum is not None:
+        value = max(value, ceil(feature.minimum) if whole else float(feature.minimum))
+    if feature.maximum is not None:
+        value = min(value, floor(feature.maximum) if whole else float(feature.maximum))
+    return value
+
+
+def json_schema(features: tuple[Feature, ...]) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {feature.name: _property(feature) for feature in features},
+        "required": [f.name for f in features if f.default is None and not f.nullable],
+        "additionalProperties": False,
+    }
+
+
+def _property(feature: Feature) -> dict[str, Any]:
+    types = {"category": "string", "text": "string"}
+    of_choices = sorted({_json_type(c.value) for c in feature.choices} | {"string"})
+    kinds = of_choices if feature.kind == "category" else [types.get(feature.kind, feature.kind)]
+    kinds = kinds + (["null"] if feature.nullable else [])
+    largest = {"number": LARGEST_NUMBER, "integer": LARGEST_INTEGER}.get(feature.kind)
+    described: dict[str, Any] = {
+        "title": feature.label,
+        "description": feature.description or None,
+        "type": kinds[0] if len(kinds) == 1 else kinds,
+        "minimum": feature.minimum if feature.minimum is not None else -largest if largest else None,
+        "maximum": feature.maximum if feature.maximum is not None else largest,
+        "maxLength": feature.max_length if "string" in kinds else None,
+        "enum": _enum(feature),
+        "default": feature.default,
+        "x-unit": feature.unit,
+        "examples": [example(feature)],
+    }
+    return {key: value for key, value in described.items() if value is not None}
+
+
+def _enum(feature: Feature) -> list[Scalar] | None:
+    if not feature.closed:
+        return None
+    return [choice.value for choice in feature.choices] + ([None] if feature.nullable else [])
+
+
+def _json_type(value: Scalar) -> str:
+    return {bool: "boolean", int: "integer", float: "number", str: "string"}[type(value)]
+
+
+Test = Callable[[Any], bool]
+
+
+def _text(limit: int) -> Test:
+    return lambda v: isinstance(v, str) and len(v) <= limit and printable(v) == v
+
+
+def _number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= 2**53 if isinstance(value, int) else isfinite(value)
+
+
+def _scalar(value: Any) -> bool:
+    return isinstance(value, bool) or _number(value) or _text(1000)(value)
+
+
+def _optional(test: Test) -> Test:
+    return lambda v: v is None or test(v)
+
+
+_FEATURE: Final[dict[str, tuple[Test, str]]] = {
+    "name": (lambda v: _text(200)(v) and bool(v), "a text of 1 to 200 characters"),
+    "kind": (lambda v: v in get_args(Kind), "one of " + ", ".join(get_args(Kind))),
+    "label": (_text(200), "a text of at most 200 characters"),
+    "description": (_text(2000), "a text of at most 2000 characters"),
+    "unit": (_optional(_text(40)), "a text of at most 40 characters, or null"),
+    "nullable": (lambda v: isinstance(v, bool), "true or false"),
+    "default": (_optional(_scalar), "a number, text, true, false or null"),
+    "example": (_optional(_scalar), "a number, text, true, false or null"),
+    "minimum": (_optional(_number), "a number or null"),
+    "maximum": (_optional(_number), "a number or null"),
+    "choices": (lambda v: isinstance(v, (list, tuple)), "a list of {value, label}"),
+    "closed": (lambda v: isinstance(v, bool), "true or false"),
+    "learned": (lambda v: True, ""),
+    "max_length": (lambda v: type(v) is int and 1 <= v <= 100_000, "a whole number, 1 to 100000"),
+}
+_OUTPUT: Final[dict[str, tuple[Test, str]]] = {
+    "kind": (lambda v: v in ("classification", "regression"), "classification or regression"),
+    "target": (_text(200), "a text of at most 200 characters"),
+    "label": (_text(200), "a text of at most 200 characters"),
+    "classes": (lambda v: isinstance(v, (list, tuple)), "a list of {value, label}"),
+    "unit": (_optional(_text(40)), "a text of at most 40 characters, or null"),
+    "probabilities": (lambda v: isinstance(v, bool), "true or false"),
+}
+
+
+def _feature(data: object, where: str) -> Feature:
+    members = _members(data, where, Feature, _FEATURE)
+    members["choices"] = _choices(members.get("choices", ()), f"{where}/choices")
+    members["learned"] = _learned(members.get("learned"), where)
+    feature = Feature(**members)
+    if feature.closed and not feature.choices:
+        raise BadArtifact(f"{where}: closed needs choices; list them.")
+    low, high = feature.minimum, feature.maximum
+    if low is not None and high is not None and low > high:
+        raise BadArtifact(f"{where}: minimum is above maximum.")
+    return feature
+
+
+def _output(data: object) -> Output:
+    members = _members(data, "#/output", Output, _OUTPUT)
+    members["classes"] = _choices(members.get("classes", ()), "#/output/classes")
+    output = Output(**members)
+    if output.kind == "classification" and not output.classes:
+        raise BadArtifact("#/output: a classification needs its classes.")
+    return output
+
+
+def _choices(items: Sequence[object], where: str) -> tuple[Choice, ...]:
+    choices = []
+    for i, item in enumerate(items):
+        place = f"{where}/{i}"
+        pair = _object(item, place, {"value", "label"}, {"value", "label"})
+        if not _scalar(pair["value"]) or not _text(200)(pair["label"]):
+            raise BadArtifact(f"{place} must be a value and its label, a text of at most 200 characters.")
+        choices.append(Choice(pair["value"], pair["label"]))
+    if len({(type(c.value), c.value) for c in choices}) < len(choices):
+        raise BadArtifact(f"{where} lists a value twice.")
+    return tuple(choices)
+
+
+def _learned(data: object, where: str) -> Learned | None:
+    if data is None:
+        return None
+    place = f"{where}/learned"
+    names = {f.name for f in fields(Learned)}
+    members = _object(data, place, names, set())
+    quantiles = _list(members.get("quantiles", ()), f"{place}/quantiles")
+    pairs = [
+        tuple(q) for q in quantiles if isinstance(q, (list, tuple)) and len(q) == 2 and all(map(_number, q))
+    ]
+    numbers = [members.get("minimum"), members.get("maximum")]
+    missing = members.get("missing", 0.0)
+    if len(pairs) < len(quantiles) or not all(map(_optional(_number), numbers)) or not _number(missing):
+        raise BadArtifact(f"{place} must hold numbers only.")
+    return Learned(numbers[0], numbers[1], tuple(pairs), missing)
+
+
+def _members(data: object, where: str, of: type, rules: Mapping[str, tuple[Test, str]]) -> dict[str, Any]:
+    required = {f.name for f in fields(of) if f.default is MISSING}
+    members = _object(data, where, set(rules), required)
+    for name, value in members.items():
+        test, wanted = rules[name]
+        if not test(value):
+            raise BadArtifact(f"{where}/{name} must be {wanted}.")
+    return members
+
+
+def _object(data: object, where: str, known: set[str], required: set[str]) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise BadArtifact(f"{where} must be an object.")
+    if stray := [str(key) for key in data if key not in known]:
+        raise BadArtifact(f"{where} has {no_member(stray[0], sorted(known))}")
+    if lacking := sorted(required - set(data)):
+        raise BadArtifact(f"{where} needs {', '.join(lacking)}.")
+    return dict(data)
+
+
+def _list(value: object, where: str) -> Sequence[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise BadArtifact(f"{where} must be a list.")
+    return value

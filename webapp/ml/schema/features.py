@@ -1,0 +1,89 @@
+"""What one feature and one output are: the words every other part of a schema is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from webapp.errors import Problem
+
+Scalar = float | int | bool | str | None
+Kind = Literal["number", "integer", "category", "boolean", "text"]
+WarningKind = Literal["outside_range", "unseen_category", "missing"]
+
+
+class Choice(NamedTuple):
+    """A value the model knows, and the words people read for it."""
+
+    value: float | int | bool | str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the training sample held: range, quantiles as (probability, value), share missing (0..1)."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    quantiles: tuple[tuple[float, float], ...] = ()
+    missing: float = 0.0
+
+    def quantile(self, probability: float) -> float | None:
+        return dict(self.quantiles).get(probability)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input. Outside `minimum`..`maximum` is an error; outside what was `learned` is only a warning."""
+
+    name: str
+    kind: Kind
+    label: str
+    description: str = ""
+    unit: str | None = None
+    nullable: bool = False
+    default: Scalar = None
+    example: Scalar = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Choice, ...] = ()
+    #: True: a value that is not among the choices is an error, not a warning
+    closed: bool = False
+    learned: Learned | None = None
+    #: characters, for text and for category strings
+    max_length: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the model answers with; `classes` are in the order of its probabilities."""
+
+    kind: Literal["classification", "regression"]
+    target: str
+    label: str
+    classes: tuple[Choice, ...] = ()
+    unit: str | None = None
+    probabilities: bool = False
+
+    def class_label(self, value: Scalar) -> str:
+        """The words for a class value; the value itself when it has none."""
+        return next((c.label for c in self.classes if c.value == value), str(value))
+
+
+class Warning(NamedTuple):
+    """Something the model can answer to, but has not been shown in training."""
+
+    feature: str
+    kind: WarningKind
+    detail: str
+
+
+@dataclass(slots=True)
+class Checked:
+    """One row after the check; `values` are usable only while `problems` is empty."""
+
+    values: tuple[Scalar, ...]
+    problems: list[Problem]
+    warnings: list[Warning]
+    #: features that were left out and took their default
+    defaulted: list[str]

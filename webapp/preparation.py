@@ -1,0 +1,60 @@
+"""What has to be true before the first request: tables as the code expects, models to ask, somebody to sign in."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from flask import Flask, current_app
+
+from webapp.db.base import write_lock
+from webapp.db.engine import WriteLock
+from webapp.doors import desk
+from webapp.extensions import db
+from webapp.services import predictions, registry, users
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+PREPARE_SECONDS = 300.0
+
+
+def prepare(app: Flask, lock: Path, *, demos: bool) -> None:
+    """Migrate, publish the demo models into an empty registry, create the first admin. Safe to repeat.
+
+    One at a time holds the file `lock`: two first starts must not both find the registry empty. Raises NotReady
+    when another has held it for PREPARE_SECONDS.
+    """
+    with WriteLock(lock, PREPARE_SECONDS)(), app.app_context():
+        migrate()
+        predictions.forget_keys()
+        if demos and not registry.list_models():
+            publish_demos()
+        password = users.first_admin()
+        if password:
+            address = f"{current_app.config['BASE_URL']}/login".replace("//0.0.0.0:", "//127.0.0.1:")
+            print(f"Sign in at {address} as admin with the one-time password {password}", flush=True)  # noqa: T201
+
+
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    settings = Config()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    # One at a time: two starting processes must not both create the tables.
+    with write_lock()(), db.engine.connect() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+        connection.commit()
+
+
+def publish_demos() -> None:
+    """Train and publish the demo models."""
+    from webapp.ml.demos import demos  # brings scikit-learn, which a later start does not need
+    from webapp.ml.packaging import package
+
+    for demo in demos():
+        begun = time.monotonic()
+        estimator, X, y, *test = demo.make()
+        made = package(estimator, X, y, format="skops", test=tuple(test), card=demo.card, edits=demo.edits)
+        registry.publish(desk().store, made, name=demo.name, title=demo.title, description=demo.description)
+        print(f"Published the demo model {demo.name} in {time.monotonic() - begun:.1f} s", flush=True)  # noqa: T201

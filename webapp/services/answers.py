@@ -1,0 +1,34 @@
+"""Answers worth remembering: only of versions whose engine costs more than a look-up."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+#: Seconds of inference for one row above which remembering pays; a look-up costs about 1 µs.
+WORTH = 0.0002
+
+
+class AnswerCache:
+    """Least recently used answers by version digest and row values; least recent go first beyond `size`."""
+
+    def __init__(self, size: int = 10_000) -> None:
+        self._size = size
+        self._kept: OrderedDict[tuple[str, tuple[Any, ...]], Any] = OrderedDict()
+
+    def pays(self, cost: float) -> bool:
+        """Whether an answer that takes `cost` seconds is worth remembering."""
+        return cost > WORTH
+
+    def get(self, digest: str, values: tuple[Any, ...]) -> Any | None:
+        """The answer given before to these values, or None."""
+        answer = self._kept.get((digest, values))
+        if answer is not None:
+            self._kept.move_to_end((digest, values))
+        return answer
+
+    def put(self, digest: str, values: tuple[Any, ...], answer: Any) -> None:
+        """Remember an answer."""
+        self._kept[digest, values] = answer
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)

@@ -1,0 +1,16 @@
+"""Time and identity of what goes on the record."""
+
+from __future__ import annotations
+
+import os
+import time
+
+
+def now_us() -> int:
+    """Microseconds since the Unix epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+def new_id(prefix: str) -> str:
+    """`prefix_` + 48 bits of time in milliseconds + 128 random bits, hex: unguessable, and sorted by time."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{os.urandom(16).hex()}"

@@ -1,0 +1,42 @@
+"""What one process holds ready: loaded models, the group commit, the counters of what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from webapp.db.changes import Watch
+from webapp.db.commits import GroupCommit
+from webapp.ml.runtime import Runtime
+from webapp.ml.store import Store
+from webapp.services.answers import AnswerCache
+from webapp.services.failures import Tally
+from webapp.services.quota import Quota
+from webapp.services.registry import Resolver
+
+#: Work longer than this, in seconds, is taken off the event loop.
+SLOW = 0.002
+
+
+def inline(work: Callable[..., Any], *args: Any) -> Any:
+    """Run `work` here and now."""
+    return work(*args)
+
+
+@dataclass(slots=True)
+class Desk:
+    """The parts of a serving process, built once by the application."""
+
+    store: Store
+    runtime: Runtime
+    commits: GroupCommit
+    watch: Watch
+    resolver: Resolver
+    quota: Quota
+    answers: AnswerCache
+    failures: Tally
+    max_rows: int = 10_000
+    default_model: str = ""
+    #: Runs slow work where it does not hold up other requests.
+    offload: Callable[..., Any] = inline

@@ -1,0 +1,176 @@
+"""Which records are meant: the same words for a page, a report and a program."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+import orjson
+from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, or_, select
+
+from webapp.db import Model, ModelVersion, Prediction, User
+from webapp.db.base import session
+from webapp.errors import InvalidInput, Problem
+from webapp.ml.schema.checks import escape, printable
+from webapp.services.people import Actor
+
+LARGEST_VERSION = 2**31 - 1
+LONGEST = 200
+MOST_NAMED = 20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Later ones would leave no room for the end of a day, or for turning them into another zone.
+FIRST_US, END_US = 0, int(datetime(9999, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+DAY_US = 86_400 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which records; every condition given must hold. Times are microseconds UTC, `until_us` not included."""
+
+    model: str | None = None
+    version: int | None = None
+    label: str | None = None
+    user: str | None = None
+    channel: str | None = None
+    subject: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    #: Beginning of an id, or a part of the subject, the label or a value of the inputs.
+    q: str | None = None
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], *, besides: Collection[str] = ()) -> Filters:
+        """From the words of a URL query (model, version, label, user, channel, subject, from, to, q).
+
+        `from` and `to` are RFC 3339 dates or times; a date alone is a whole UTC day. Words in `besides`
+        are the route's own. Raises InvalidInput naming every word that can not be understood, and `from`
+        where it is after `to`.
+        """
+        strangers = [word for word in query if word not in _WORDS and word not in besides]
+        problems = [_stranger(word, [*_WORDS, *besides]) for word in strangers[:MOST_NAMED]]
+        read: dict[str, Any] = {}
+        for word, (field, reader) in _WORDS.items():
+            text = query.get(word, "")
+            if word not in _EXACT:
+                text = text.strip()
+            if not text:
+                continue
+            try:
+                read[field] = reader(text)
+            except ValueError as error:
+                problems.append(Problem(f"#/{word}", str(error) if type(error) is _Unclear else _TIME))
+        if {"since_us", "until_us"} <= read.keys():
+            last_us = max(read["until_us"] - 1, _since(query["to"].strip()))  # a day's, or the moment itself
+            if read["since_us"] > last_us:
+                problems.append(Problem("#/from", "is after “to”; give an earlier one"))
+        if problems:
+            raise InvalidInput(problems)
+        return cls(**read)
+
+
+def matching(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+    """The conditions on `Prediction` that a filter means for this actor."""
+    conditions: list[ColumnElement[bool]] = []
+    if not actor.sees_all:
+        conditions.append(Prediction.user_id == actor.id)
+    if filters.model is not None:
+        model = select(Model.id).where(Model.name == filters.model)
+        conditions.append(Prediction.model_id == model.scalar_subquery())
+    if filters.version is not None:
+        versions = select(ModelVersion.id).where(ModelVersion.number == filters.version)
+        conditions.append(Prediction.version_id.in_(versions))
+    if filters.user is not None:
+        user = select(User.id).where(User.username == filters.user)
+        conditions.append(Prediction.user_id == user.scalar_subquery())
+    for column, wanted in (
+        (Prediction.label, filters.label),
+        (Prediction.channel, filters.channel),
+        (Prediction.subject, filters.subject),
+    ):
+        if wanted is not None:
+            conditions.append(column == wanted)
+    if filters.since_us is not None:
+        conditions.append(Prediction.created_us >= filters.since_us)
+    if filters.until_us is not None:
+        conditions.append(Prediction.created_us < filters.until_us)
+    return conditions + ([_mentions(filters.q)] if filters.q else [])
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    parts = (Prediction.subject, Prediction.label)
+    return or_(
+        Prediction.id.startswith(text, autoescape=True),
+        *(part.icontains(text, autoescape=True) for part in parts),
+        _given(text),
+    )
+
+
+def _given(text: str) -> ColumnElement[bool]:
+    """Whether a value, as received, has `text` in it; the names of the features do not count."""
+    if session().get_bind().dialect.name == "sqlite":
+        each = func.json_each(Prediction.inputs, "$.received").table_valued("value", "type")
+        value: ColumnElement[Any] = case(
+            (each.c.type.in_(("true", "false")), each.c.type), else_=each.c.value
+        )
+    else:
+        each = func.json_each_text(cast(Prediction.inputs, JSON)["received"]).table_valued("key", "value")
+        value = each.c.value
+    # Looked for in the text first, as JSON writes it, so that few records have to be taken apart.
+    written = Prediction.inputs.icontains(orjson.dumps(text).decode()[1:-1], autoescape=True)
+    return and_(written, select(1).where(value.icontains(text, autoescape=True)).exists())
+
+
+def _stranger(word: str, known: list[str]) -> Problem:
+    close = get_close_matches(word[:LONGEST], known, n=1)
+    hint = f"did you mean “{close[0]}”?" if close else f"there are {', '.join(known)}"
+    return Problem(f"#/{escape(word)}", f"is not a filter ({hint}); correct or remove it")
+
+
+class _Unclear(ValueError):
+    """A word of a query that can not be understood; the message says what to give."""
+
+
+_TIME = "must be a date or time such as 2026-03-31 or 2026-03-31T09:30:00Z"
+_YEARS = "must be in the years 1970 to 9998 (UTC)"
+
+
+def _text(text: str) -> str:
+    if len(text) > LONGEST or printable(text) != text:  # the rule that class labels are held to
+        raise _Unclear(f"must be plain text of at most {LONGEST} characters")
+    return text
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_VERSION):
+        raise _Unclear("must be the number of a version, such as 3")
+    return int(text)
+
+
+def _since(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    microseconds = (aware - EPOCH) // timedelta(microseconds=1)
+    if not FIRST_US <= microseconds < END_US:
+        raise _Unclear(_YEARS)
+    return microseconds
+
+
+def _until(text: str) -> int:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return _since(text)
+    return _since(day.isoformat()) + DAY_US
+
+
+#: Spaces count in these: they have to be what was given with the prediction.
+_EXACT = frozenset({"label", "subject"})
+_WORDS = {
+    **{word: (word, _text) for word in ("model", "label", "user", "channel", "subject", "q")},
+    "version": ("version", _version),
+    "from": ("since_us", _since),
+    "to": ("until_us", _until),
+}

@@ -1,0 +1,216 @@
+"""Reading the record: search, count, one, all. Analysts and publishers see only what they asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import orjson
+from itsdangerous import BadSignature, Signer
+from sqlalchemy import ColumnElement, Row, Select, case, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from webapp.db import Model, ModelVersion, Prediction, User
+from webapp.db.base import session
+from webapp.errors import Malformed, NotFound
+from webapp.services.filters import Filters as Filters
+from webapp.services.filters import matching
+from webapp.services.people import Actor
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One answer as it was given. Times and durations are integer microseconds."""
+
+    id: str
+    model: str
+    version: str
+    #: The class as the model gave it, or the number.
+    prediction: str | float | bool | None
+    #: The class as displayed; None for regression.
+    label: str | None
+    #: The number for regression, in `unit`; None for classification.
+    value: float | None
+    #: Probability of `label`; None where the model gives none.
+    score: float | None
+    unit: str | None
+    probabilities: dict[str, float] | None
+    #: feature, kind and detail of each.
+    warnings: list[dict[str, str]]
+    warned: int
+    #: As received; None once erased.
+    inputs: dict[str, Any] | None
+    #: What the model was given, defaults filled in; None once erased.
+    used: dict[str, Any] | None
+    defaulted: list[str]
+    user: str
+    role: str
+    channel: str
+    subject: str | None
+    request_id: str
+    created_us: int
+    finished_us: int
+    latency_us: int
+    #: Stage -> microseconds.
+    timings: dict[str, int]
+    cached: bool
+    engine: str
+    #: active, restricted or erased.
+    state: str
+    #: SHA-256 of the model file and of the schema, hex.
+    digest: str
+    schema_hash: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, newest first, and where the next ones begin."""
+
+    records: list[Record]
+    has_more: bool
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a filter; `capped`: only the newest `records` were looked at, there may be more."""
+
+    records: int
+    warned: int
+    labels: dict[str, int]
+    capped: bool
+
+
+def search(
+    actor: Actor,
+    filters: Filters,
+    *,
+    limit: int,
+    key: str,
+    offset: int | None = None,
+    cursor: str | None = None,
+) -> Page:
+    """`limit` records, newest first, after `cursor` (signed with `key` for this search) or `offset`.
+
+    Raises Malformed for a cursor that was not given out for this search.
+    """
+    query = _newest(matching(actor, filters)).limit(limit + 1)
+    signer = _signer(actor, filters, key)
+    if cursor:
+        query = query.where(_older(*_open(signer, cursor)))
+    if offset:
+        query = query.offset(offset)
+    rows = session().execute(query).all()
+    records = [_record(row) for row in rows[:limit]]
+    has_more = len(rows) > limit
+    if not has_more or not records:
+        return Page(records, has_more, None)
+    last = records[-1]
+    return Page(records, True, signer.sign(f"{last.created_us}.{last.seq}").decode())
+
+
+def count(actor: Actor, filters: Filters, *, at_most: int | None = None) -> Totals:
+    """Totals of the filter; with `at_most`, of its newest records only, so that the cost has a bound."""
+    wanted = select(Prediction.label, Prediction.warned).where(*matching(actor, filters))
+    if at_most is not None:
+        wanted = wanted.order_by(Prediction.created_us.desc(), Prediction.seq.desc()).limit(at_most)
+    found = wanted.subquery()
+    rows = session().execute(
+        select(found.c.label, func.count(), func.sum(case((found.c.warned > 0, 1), else_=0)))
+        .group_by(found.c.label)
+        .order_by(func.count().desc(), found.c.label)
+    )
+    sums = [(label, int(records), int(warned)) for label, records, warned in rows]
+    records = sum(s[1] for s in sums)
+    capped = at_most is not None and records == at_most
+    labels = {label: n for label, n, _ in sums if label is not None}
+    return Totals(records, sum(s[2] for s in sums), labels, capped)
+
+
+def get(actor: Actor, record_id: str) -> Record:
+    """One record. Raises NotFound alike for one that is absent and one that is somebody else's."""
+    mine = [*matching(actor, Filters()), Prediction.id == record_id]
+    row = session().execute(_newest(mine)).first() if record_id.isprintable() else None
+    if row is None:
+        raise NotFound("There is no such record, or it is not yours to see.")
+    return _record(row)
+
+
+def export(actor: Actor, filters: Filters) -> Iterator[Record]:
+    """Every record of the filter, newest first, read in chunks so that memory stays flat."""
+    query = _newest(matching(actor, filters)).limit(CHUNK)
+    rows = session().execute(query).all()
+    while rows:
+        session().rollback()  # a slow reader must not hold a snapshot of the database open
+        for row in rows:
+            yield _record(row)
+        rows = session().execute(query.where(_older(rows[-1].created_us, rows[-1].seq))).all()
+
+
+_COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
+    **{
+        c.key: getattr(Prediction, c.key)
+        for c in Prediction.__table__.columns
+        if c.key != "salts" and not c.key.endswith("_id")
+    },
+    "request_id": Prediction.request_id,
+    "model": Model.name,
+    "version": ModelVersion.number,
+    "digest": ModelVersion.digest,
+    "schema_hash": ModelVersion.schema_hash,
+    "user": User.username,
+}
+
+
+def _newest(conditions: list[ColumnElement[bool]]) -> Select[Any]:
+    # Outer joins: the planner may then not start from the small tables and sort every record.
+    return (
+        select(*(column.label(name) for name, column in _COLUMNS.items()))
+        .select_from(Prediction)
+        .outerjoin(Prediction.model)
+        .outerjoin(Prediction.version)
+        .outerjoin(Prediction.user)
+        .where(*conditions)
+        .order_by(Prediction.created_us.desc(), Prediction.seq.desc())
+    )
+
+
+def _older(created_us: int, seq: int) -> ColumnElement[bool]:
+    return tuple_(Prediction.created_us, Prediction.seq) < (created_us, seq)
+
+
+def _record(row: Row[Any]) -> Record:
+    columns = dict(row._mapping)
+    inputs = orjson.loads(columns["inputs"]) if columns["inputs"] else {}
+    output = orjson.loads(columns["output"]) if columns["output"] else {}
+    columns.pop("output")
+    columns.update(
+        version=str(columns["version"]),
+        prediction=output.get("prediction"),
+        unit=output.get("unit"),
+        probabilities=output.get("probabilities"),
+        warnings=output.get("warnings", []),
+        inputs=inputs.get("received"),
+        used=inputs.get("used", inputs.get("received")),
+        defaulted=inputs.get("defaulted", []),
+        timings=orjson.loads(columns["timings"]),
+    )
+    return Record(**columns)
+
+
+def _signer(actor: Actor, filters: Filters, key: str) -> Signer:
+    search = repr((actor.id, astuple(filters))).encode()
+    return Signer(key, salt=b"history" + hashlib.sha256(search).digest(), digest_method=hashlib.sha256)
+
+
+def _open(signer: Signer, cursor: str) -> tuple[int, int]:
+    try:
+        created_us, seq = signer.unsign(cursor).split(b".")
+    except (BadSignature, ValueError):
+        raise Malformed("This cursor does not belong to this search; start again without it.") from None
+    return int(created_us), int(seq)

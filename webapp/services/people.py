@@ -1,0 +1,73 @@
+"""Who acts: what every service needs to know of the person behind a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.db import Change, TokenFamily, User
+from webapp.db.base import session
+from webapp.db.changes import ACCESS
+from webapp.errors import NotSignedIn
+from webapp.services.clock import now_us
+
+EXPIRED = "Your sign-in no longer holds; sign in again."
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A checked caller. `access` is the change number at which the account and token were last found good."""
+
+    id: int
+    username: str
+    role: str
+    access: int = -1
+    #: The account's stamp when this sign-in was made; the sign-in dies when it moves.
+    stamp: int = 0
+    #: The sign-in it came with, a row of token_families; None for one just checked by password.
+    family: str | None = None
+    #: True while the password was chosen by somebody else.
+    must_change: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Auditors and admins read everybody's records; others only their own."""
+        return self.role in ("auditor", "admin")
+
+
+def recheck(actor: Actor) -> Actor:
+    """The same caller found good again, with the name and role of now; raises NotSignedIn otherwise."""
+    current = session()
+    current.rollback()
+    try:
+        # The number first: a change after this read makes the answer stale, never too fresh.
+        number = access_number(current)
+        user = current.get(User, actor.id, populate_existing=True)
+        if user is None or user.disabled_us is not None or user.stamp != actor.stamp:
+            raise NotSignedIn(EXPIRED)
+        if actor.family is not None:
+            family = current.get(TokenFamily, actor.family, populate_existing=True)
+            if family is None or family.user_id != user.id or not alive(family):
+                raise NotSignedIn(EXPIRED)
+        return replace(
+            actor, username=user.username, access=number, role=user.role, must_change=user.must_change
+        )
+    finally:
+        current.rollback()  # a request that goes on to wait for its commit must not sit on a connection
+
+
+def access_number(current: Session) -> int:
+    """How often accounts and sign-ins have changed."""
+    return current.scalar(select(Change.number).where(Change.topic == ACCESS)) or 0
+
+
+def queue(current: Session) -> None:
+    """Let one writer of accounts in at a time, until its transaction ends; SQLite has but one anyway."""
+    current.execute(select(Change.number).where(Change.topic == ACCESS).with_for_update())
+
+
+def alive(family: TokenFamily) -> bool:
+    """Whether a sign-in still holds, as far as it depends on itself."""
+    return family.revoked_us is None and family.expires_us > now_us()

@@ -1,0 +1,216 @@
+"""The one way to predict: check the rows, ask the model, keep the record, and only then answer."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, select
+
+from webapp.db import IdempotencyKey, ModelVersion, Prediction
+from webapp.db.base import session, transaction
+from webapp.db.commits import Entry, StaleAccess
+from webapp.errors import AppError, Conflict, InvalidInput, NotAllowed, NotReady, Problem, TooLarge
+from webapp.ml.runtime import Answer
+from webapp.ml.schema import Checked
+from webapp.services import people
+from webapp.services.clock import now_us
+from webapp.services.desk import SLOW, Desk
+from webapp.services.people import Actor
+from webapp.services.predictions.asks import Ask, Made, Refused
+from webapp.services.predictions.sheet import Given, Sheet
+from webapp.services.registry import Resolved
+
+__all__ = ["Ask", "Made", "Refused", "forget_keys", "make"]
+
+# Spelt so that it means the same in the description of the API, where \s is another set of characters.
+_BARRED = r"\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+_SPACES = r"\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+SUBJECT = re.compile(f"[^{_BARRED}{_SPACES}]([^{_BARRED}]{{0,198}}[^{_BARRED}{_SPACES}])?")
+SUBJECT_RULE = (
+    "must be 1 to 200 characters, none of them a control character or one that turns the direction of text, "
+    "without spaces at either end"
+)
+MAY_PREDICT = frozenset({"analyst", "publisher", "admin"})
+#: Rows handled before other requests get their turn.
+STRIDE = 512
+KEPT_HOURS = 24
+#: How often a caller is checked anew because accounts have changed in the meantime.
+ROUNDS = 20
+
+#: One row as received, and what checking it gave.
+Row = tuple[Any, Checked]
+
+
+def make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
+    """Predict every row of `ask`, in order, each answer durably on the record before this returns.
+
+    Raises InvalidInput (all problems of all rows), NotFound, NotAllowed, TooMany, TooLarge, Conflict (the
+    idempotency key with another body), ModelFailed, NotReady (the record cannot be kept, so there is no answer)
+    and NotSignedIn (the caller lost access meanwhile).
+    """
+    try:
+        return _make(desk, actor, ask)
+    except AppError as error:
+        desk.failures.note(ask.model, error)
+        raise
+
+
+def forget_keys() -> None:
+    """Let go of idempotency keys after KEPT_HOURS; the records they led to stay."""
+    with transaction() as s:
+        s.execute(
+            delete(IdempotencyKey).where(IdempotencyKey.created_us < now_us() - KEPT_HOURS * 3_600_000_000)
+        )
+
+
+def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
+    _may_predict(actor)
+    desk.quota.spend(actor.id)
+    _check_frame(desk, ask)
+    chosen = desk.resolver.find(ask.model, ask.version, ask.alias)
+    begun = time.perf_counter_ns()
+    checked = _check(chosen, ask)
+    check_us = (time.perf_counter_ns() - begun) // 1000
+    good = [(row, check) for row, check in zip(ask.rows, checked, strict=True) if not check.problems]
+    made = _keep(
+        desk,
+        actor,
+        ask,
+        partial(_answer, desk, actor, ask, chosen, good, check_us),
+        _quick(desk, chosen, good),
+    )
+    if len(made) == len(checked) or len(made) != len(
+        good
+    ):  # the latter: repeated, after the schema has changed
+        return made
+    answers = iter(made)
+    return [Refused(c.problems) if c.problems else next(answers) for c in checked]
+
+
+def _may_predict(actor: Actor) -> None:
+    if actor.role not in MAY_PREDICT:
+        raise NotAllowed(f"The role {actor.role} reads the record and does not predict.")
+
+
+def _check_frame(desk: Desk, ask: Ask) -> None:
+    if not ask.rows:
+        raise InvalidInput([Problem("#/instances", "holds no rows; send at least one")])
+    if len(ask.rows) > desk.max_rows:
+        raise TooLarge(f"One request may hold {desk.max_rows} rows; split it, or send a batch.")
+    if ask.subject is not None and not SUBJECT.fullmatch(ask.subject):
+        raise InvalidInput([Problem("#/subject", SUBJECT_RULE)])
+
+
+def _check(chosen: Resolved, ask: Ask) -> list[Checked]:
+    check = chosen.predictor.schema.check
+    if not ask.many:
+        checked = [check(ask.rows[0], "#/inputs")]
+    else:
+        checked = []
+        for i, row in enumerate(ask.rows):
+            checked.append(check(row, f"#/instances/{i}"))
+            if i % STRIDE == STRIDE - 1:
+                time.sleep(0)
+    problems = [p for c in checked for p in c.problems]
+    if problems and not (ask.many and ask.on_error == "row"):
+        raise InvalidInput(problems)
+    return checked
+
+
+def _infer(desk: Desk, chosen: Resolved, rows: list[tuple[Any, ...]]) -> list[Given]:
+    if not rows:
+        return []
+    predictor = chosen.predictor
+    cost = predictor.cost(len(rows))
+    remembered = len(rows) == 1 and desk.answers.pays(cost)
+    if remembered and (known := desk.answers.get(chosen.digest, rows[0])) is not None:
+        return [known]
+    answer: Answer = desk.offload(predictor.predict, rows) if cost > SLOW else predictor.predict(rows)
+    scores = answer.probabilities or repeat(None)
+    given = [
+        Given(value, score, answer.engine, False) for value, score in zip(answer.values, scores, strict=False)
+    ]
+    if remembered:
+        desk.answers.put(chosen.digest, rows[0], given[0]._replace(cached=True))
+    return given
+
+
+def _quick(desk: Desk, chosen: Resolved, rows: Sequence[Row]) -> bool:
+    """Whether the others of a group may wait for these rows to be answered."""
+    return len(rows) == 1 and not desk.answers.pays(chosen.predictor.cost(1))
+
+
+def _answer(
+    desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, rows: Sequence[Row], check_us: int
+) -> Sheet:
+    begun = time.perf_counter_ns()
+    given = _infer(desk, chosen, [check.values for _, check in rows])
+    predict_us = (time.perf_counter_ns() - begun) // 1000
+    sheet = Sheet(actor, ask, chosen, {"check": check_us, "predict": predict_us})
+    for n, ((row, check), said) in enumerate(zip(rows, given, strict=True), 1):
+        sheet.write(row, check, said)
+        if n % STRIDE == 0:
+            time.sleep(0)
+    return sheet
+
+
+def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick: bool) -> Sequence[Made]:
+    """Commit what `answer` writes; returns its answers, or those given before when the request was a repeated one."""
+    made: list[Made] = []
+
+    def fill(entry: Entry) -> None:
+        sheet = answer()
+        made.extend(sheet.made)
+        entry.rows, entry.heads = sheet.rows, sheet.heads
+        if ask.idempotency_key is not None:
+            ids = orjson.dumps([m.id for m in made]).decode()
+            entry.key = (actor.id, ask.idempotency_key, ask.fingerprint, ids, sheet.created_us)
+
+    entry = Entry((), (), actor.access, fill=fill if quick else None)
+    if not quick:
+        fill(entry)
+    for _ in range(ROUNDS):
+        try:
+            desk.commits.submit(entry)
+            break
+        except StaleAccess:
+            caller = people.recheck(actor)
+            _may_predict(caller)
+            entry.access, entry.error = caller.access, None
+    else:
+        raise NotReady("Accounts are changing without pause; try again in a moment.")
+    if entry.replay is None:
+        return made
+    fingerprint, ids = entry.replay
+    if fingerprint != ask.fingerprint:
+        raise Conflict("This Idempotency-Key was used with another request; use a new key.")
+    return _read_back(orjson.loads(ids))
+
+
+def _read_back(ids: list[str]) -> list[Made]:
+    session().rollback()  # a snapshot from before the first request's commit would not show its records
+    rows = session().execute(
+        select(Prediction, ModelVersion).join(Prediction.version).where(Prediction.id.in_(ids))
+    )
+    found = {row.id: _made_again(row, version) for row, version in rows}
+    return [found[i] for i in ids]
+
+
+def _made_again(row: Prediction, version: ModelVersion) -> Made:
+    if row.output is None:
+        raise Conflict("The answer to this Idempotency-Key was erased; use a new key.")
+    return Made(
+        id=row.id,
+        model=version.model.name,
+        version=str(version.number),
+        cached=row.cached,
+        latency_us=row.latency_us,
+        created_us=row.created_us,
+        **orjson.loads(row.output),
+    )

@@ -1,0 +1,55 @@
+"""What is asked for and what is answered, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from webapp.errors import Problem
+
+
+@dataclass(slots=True)
+class Ask:
+    """One request for predictions; `started_ns` is when it was taken up, nanoseconds since the epoch."""
+
+    model: str
+    #: As parsed from JSON; anything that is not an object is refused with a pointer.
+    rows: Sequence[Any]
+    channel: str
+    request_id: str
+    started_ns: int
+    #: True when the caller sent a list, so that pointers name the row.
+    many: bool = False
+    version: str | None = None
+    alias: str | None = None
+    subject: str | None = None
+    #: "all": one bad row refuses the request; "row": bad rows are answered with their problems.
+    on_error: str = "all"
+    idempotency_key: str | None = None
+    #: Hash of what must be the same when the key is used again.
+    fingerprint: str = ""
+
+
+@dataclass(slots=True)
+class Made:
+    """One answer, kept. `prediction` is the class or the number; times are microseconds."""
+
+    id: str
+    model: str
+    version: str
+    prediction: Any
+    label: str | None
+    probabilities: dict[str, float] | None
+    warnings: list[dict[str, str]]
+    cached: bool
+    latency_us: int
+    created_us: int
+    unit: str | None = None
+
+
+@dataclass(slots=True)
+class Refused:
+    """One row not answered, with what is wrong with it."""
+
+    problems: list[Problem] = field(default_factory=list)

@@ -1,0 +1,90 @@
+"""Server-rendered pages; one blueprint a file."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.urls import iri_to_uri
+
+from webapp import auth
+from webapp.doors import Told, tell
+from webapp.errors import NotSignedIn
+from webapp.services.clock import now_us
+from webapp.web import (
+    account,
+    addresses,
+    admin,
+    assets,
+    audit,
+    history,
+    home,
+    login,
+    models,
+    predictions,
+    words,
+)
+from webapp.web.forms import ONCE, TOKEN
+
+PAGES = (account, admin, assets, audit, history, home, login, models, predictions)
+STALE = "This page was open for too long, or in a browser without cookies, so that nothing was done."
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages and the words and numbers their templates are written with."""
+    for page in PAGES:
+        app.register_blueprint(page.blueprint)
+    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.globals.update(addresses.GLOBALS | assets.GLOBALS | words.GLOBALS, now_us=now_us)
+    app.context_processor(_frame)
+
+
+def error_page(error: Exception) -> Response:
+    """An error as a page: what happened, what to do, and the request's id."""
+    back = auth.this_page()
+    if isinstance(error, NotSignedIn) and back and request.endpoint != "login.sign_in":
+        return cast(Response, redirect(url_for("login.sign_in", next=back)))
+    if isinstance(error, NotFound | MethodNotAllowed) and "Authorization" not in request.headers:
+        g.actor = auth.visitor()  # no route was found, so nobody has asked who this is
+    told: Told = tell(error)
+    shown: dict[str, Any] = {"told": told, "detail": told.detail}
+    if isinstance(error, CSRFError):
+        shown |= {"detail": STALE, "again": _form_again(), "typed": _typed()}
+    page = make_response(render_template("errors/error.html", **shown), told.status.code)
+    page.headers.extend(told.headers)
+    return page
+
+
+def _form_again() -> str:
+    """Where the form that was sent can be opened, if its address can be."""
+    adapter = current_app.create_url_adapter(request)
+    opens = adapter is not None and "GET" in adapter.allowed_methods()
+    return auth.safe_next(iri_to_uri(request.full_path.rstrip("?"))) if opens else ""
+
+
+def _typed() -> dict[str, str]:
+    """What was typed about a row: the browser forgets it, for pages are not stored. Never a password."""
+    if request.endpoint != "predictions.form":
+        return {}
+    return {name: text for name, text in request.form.items() if text and name not in (TOKEN, ONCE)}
+
+
+def _frame() -> dict[str, Any]:
+    return {"actor": g.get("actor"), "request_id": g.get("request_id", ""), "menu": _menu()}
+
+
+def _menu() -> list[tuple[str, str, bool]]:
+    """What this role may open: endpoint, word, whether we are there."""
+    actor = g.get("actor")
+    entries = [("home.dashboard", "Desk"), ("models.index", "Models"), ("history.index", "History")]
+    if actor is not None and actor.sees_all:
+        entries.append(("audit.print_history", "Audit report"))
+    if actor is not None and actor.role == "admin":
+        entries.append(("admin.users", "People"))
+    return [(endpoint, word, endpoint.split(".")[0] == _room()) for endpoint, word in entries]
+
+
+def _room() -> str:
+    return {"predictions": "models"}.get(request.blueprint or "", request.blueprint or "")
