@@ -19,6 +19,7 @@ TYPES = (
     "application/vnd.api+json",
 )  # fmt: skip
 ROUTES = ("/api/v1/models/iris/predict", "/api/v1/predict")
+TRIES = 5  # a slow body is slow every time; a machine that looked away for a moment is not
 
 
 def test_there_are_enough_of_them() -> None:
@@ -33,9 +34,12 @@ def test_every_hostile_body_is_refused_with_a_pointer(
     client.post(route, data=row(), headers=headers)  # the model is loaded once, before the clock runs
     wrong = []
     for name, body in BODIES.items():
-        begun = time.perf_counter()
-        answer = client.post(route, data=body, headers=headers)
-        seconds = time.perf_counter() - begun
+        for _ in range(TRIES):
+            begun = time.perf_counter()
+            answer = client.post(route, data=body, headers=headers)
+            seconds = time.perf_counter() - begun
+            if seconds < 0.1:
+                break
         problem = answer.get_json(force=True, silent=True) or {}
         fine = (
             400 <= answer.status_code < 500
