@@ -5,10 +5,14 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import LinearRegression
 
 from tests.conftest import password
 from tests.records import Ledger
 from tests.web.conftest import Browser
+from webapp.ml.packaging import package
+from webapp.services import registry
 from webapp.services.clock import now_us
 
 Open = Callable[[str], Browser]
@@ -179,6 +183,15 @@ def test_a_model_page_shows_card_measures_features_and_versions(browser: Open) -
     page = browser("alice").get("/models/iris").text
     for said in ("Not meant for", "on test data", "Confusion", "petal_length", "SHA-256"):
         assert said in page
+
+
+def test_a_model_page_says_what_could_not_be_checked(app: Flask, browser: Open) -> None:
+    frame, target = load_diabetes(return_X_y=True, as_frame=True)
+    nameless = package(LinearRegression().fit(frame.to_numpy(), target), frame, target, format="skops")
+    registry.publish(app.extensions["desk"].store, nameless, name="nameless", title="Nameless")
+    said = "does not know its features by name"
+    assert said in browser("alice").get("/models/nameless").text
+    assert said not in browser("alice").get("/models/iris").text
 
 
 @pytest.mark.parametrize("packed", [True, False])
