@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from webapp.errors import BadArtifact
 from webapp.ml.packaging import Package, package
 from webapp.ml.probes import probes
 from webapp.ml.runtime import Predictor
@@ -119,6 +120,14 @@ def test_texts_are_served_whichever_engine_agrees(mixed: Any) -> None:
     odd = ["GOOD stuff!", "", "naïve É 日本", "bad\tbad's"]
     answer = served(made).predict([(text,) for text in odd])
     assert np.allclose(answer.probabilities, estimator.predict_proba(odd), atol=1e-5)
+
+
+def test_a_vectorizer_takes_one_column_only() -> None:
+    texts = pd.Series([f"good thing {i}" if i % 2 else f"bad stuff {i}" for i in range(80)])
+    y = pd.Series([i % 2 for i in range(80)])
+    estimator = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
+    with pytest.raises(BadArtifact, match="reads one column of text, but the sample has 2"):
+        package(estimator, pd.DataFrame({"text": texts, "n": y}), y, format="skops")
 
 
 def test_numbers_too_fine_for_floats_are_served_as_doubles() -> None:

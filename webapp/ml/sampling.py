@@ -57,6 +57,11 @@ def trained_layout(estimator: Any, frame: pd.DataFrame) -> Layout:
     """How rows must look for `estimator`, which was fitted on data like `frame`."""
     if not hasattr(estimator, "feature_names_in_"):
         if _takes_texts(estimator):
+            if len(frame.columns) > 1:
+                raise BadArtifact(
+                    f"The model reads one column of text, but the sample has {len(frame.columns)} beside the target; "
+                    "leave the others out, or fit a ColumnTransformer on the frame."
+                )
             return Layout("texts", (str(frame.columns[0]),), ("str",))
         if all(dtype.kind in "biuf" for dtype in frame.dtypes):
             return Layout("matrix", ("rows",), ("float64",))
