@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from gunicorn import util
 from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.http import message, parser, wsgi
 from gunicorn.http.unreader import IterUnreader, SocketUnreader
 
@@ -108,6 +110,31 @@ def test_a_connection_has_few_heads_remembered() -> None:
     for number in range(100):
         worker.Request(CONFIG, unreader, PEER, number).body.read()
     assert len(unreader.heads) == worker.HEADS
+
+
+def test_what_is_remembered_goes_with_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parser, "SocketUnreader", worker.Unreader)
+    monkeypatch.setattr(parser.RequestParser, "mesg_class", worker.Request)
+    monkeypatch.setattr(wsgi, "create", worker.create)
+    remembered: list[dict[bytes, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", "0")])
+        [unreader] = worker._connections.values()
+        remembered.append(unreader.heads)
+        assert len(unreader.heads) == len(remembered)
+        return []
+
+    here = object.__new__(worker.Worker)
+    here.cfg, here.log, here.wsgi = CONFIG, Logger(CONFIG), app
+    here.alive, here.nr, here.max_requests = True, 0, 100
+    client, served = socket.socketpair()
+    with client, socket.create_server(("127.0.0.1", 0)) as listener:
+        client.sendall(POST + CHUNKED)
+        client.shutdown(socket.SHUT_WR)
+        here.handle(listener, served, PEER)
+    assert remembered == [{}, {}] and worker._connections == {}
 
 
 def test_one_environ_is_not_changed_through_another() -> None:

@@ -11,7 +11,6 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
-from weakref import WeakSet
 
 import gevent
 from gevent import Timeout
@@ -32,7 +31,7 @@ IDLE_SECONDS = 2
 #: Bytes of a body nobody has read that are taken in before the next request; beyond them the connection is closed.
 UNREAD = 256 * 1024
 _OWN = ("wsgi.input", "wsgi.early_hints")
-_connections: WeakSet[Unreader] = WeakSet()
+_connections: dict[Any, Unreader] = {}
 _drain = parser.RequestParser.finish_body
 _create, _formatted = wsgi.create, lru_cache(maxsize=1)(util.http_date)
 
@@ -48,6 +47,15 @@ class Worker(GeventWorker):  # type: ignore[misc]
         wsgi.create = create
         util.http_date = _date
         super().init_process()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection, and let go of what was remembered of it."""
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            # Requests and connections hold each other, and the garbage collector is in no hurry to part them.
+            if unreader := _connections.pop(client, None):
+                unreader.heads.clear()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Finish what has been asked; connections that ask for nothing are not waited for."""
@@ -65,7 +73,7 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         super().__init__(sock)
         #: When the wait for a request began.
         self.since = time.monotonic()
-        _connections.add(self)
+        _connections[sock] = self
         #: What Request remembers of this connection, by the bytes of a head.
         self.heads: dict[bytes, dict[str, Any]] = {}
 
@@ -185,7 +193,7 @@ def _finish_body(self: Any) -> bool:
 def _hang_up() -> None:
     while True:
         gevent.sleep(IDLE_SECONDS / 2)
-        for unreader in list(_connections):
+        for unreader in list(_connections.values()):
             if unreader.until is None and time.monotonic() - unreader.since > IDLE_SECONDS:
                 with suppress(OSError):
                     unreader.sock.shutdown(socket.SHUT_RD)  # wakes its reader, as if the client had hung up
