@@ -100,6 +100,13 @@ def test_a_foreign_host_is_refused(client: FlaskClient) -> None:
     assert (answer.status_code, is_problem(answer)) == (400, True)
 
 
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", ".", "[::1"])
+@pytest.mark.parametrize("address", ["/", "/livez", "/api/v1/models"])
+def test_a_host_that_is_no_name_is_refused(client: FlaskClient, host: str, address: str) -> None:
+    answer = client.get(address, headers={"Host": host})
+    assert answer.status_code == 400 and not LEAKS.search(answer.text)
+
+
 @pytest.mark.parametrize("kind", STATUS)
 def test_errors_and_retry_after_come_with_what_the_reference_names(app: Flask, kind: type[AppError]) -> None:
     given: dict[type[AppError], tuple[Any, ...]] = {

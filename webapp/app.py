@@ -13,7 +13,7 @@ from flask.sessions import NullSession, SecureCookieSession, SecureCookieSession
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, auth, cli, doors, headers, observability, web
@@ -158,6 +158,8 @@ def _later(app: Flask) -> Callable[[float, Callable[[], None]], None]:
 
 def _answer_error(error: Exception) -> Response:
     error = _tame(error)
+    if isinstance(request.routing_exception, BadHost):
+        return doors.problem_response(error)  # no address can be made for this host, so no page either
     page = request.blueprint not in ("api", "probes") and not request.path.startswith("/api/")
     return web.error_page(error) if page else doors.problem_response(error)
 
