@@ -15,12 +15,18 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 from skops import io as skops_io
 
@@ -267,6 +273,68 @@ def test_a_boosted_tree_that_asks_for_a_missing_feature_is_refused(iris: Any) ->
     boosted._predictors[0][0].nodes["feature_idx"][0] = 99
     with pytest.raises(BadArtifact, match="does not exist"):
         load_skops(save_skops(boosted))
+
+
+def test_a_boosted_tree_that_asks_for_a_category_where_there_is_none_is_refused(iris: Any) -> None:
+    boosted = HistGradientBoostingClassifier(max_iter=2).fit(*iris)
+    for tree in boosted._predictors[0]:
+        tree.nodes["is_categorical"] = 1 - tree.nodes["is_leaf"]
+        tree.raw_left_cat_bitsets = np.zeros((1, 8), np.uint32)
+    with pytest.raises(BadArtifact, match="points outside"):
+        load_skops(save_skops(boosted))
+
+
+def _wide(model: Any, iris: Any) -> Any:
+    X = np.hstack([iris[0]] * 9)
+    fitted = model.fit(X, iris[1])
+    for holder in (fitted, *np.ravel(getattr(fitted, "estimators_", []))):
+        holder.n_features_in_ = 4
+    return fitted
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(random_state=0),
+        RandomForestClassifier(2, random_state=0),
+        GradientBoostingClassifier(n_estimators=2),
+        HistGradientBoostingClassifier(max_iter=2),
+    ],
+)
+def test_a_tree_that_reads_beyond_the_row_is_refused(iris: Any, model: Any) -> None:
+    with pytest.raises(BadArtifact, match="other features than its model"):
+        load_skops(save_skops(_wide(model, iris)))
+
+
+def test_a_boosted_stage_that_writes_beyond_its_answer_is_refused(iris: Any) -> None:
+    boosted = GradientBoostingClassifier(n_estimators=2, init="zero").fit(*iris)
+    assert load_skops(save_skops(boosted)).predict(iris[0]).tolist() == boosted.predict(iris[0]).tolist()
+    boosted.n_trees_per_iteration_ = 1
+    with pytest.raises(BadArtifact, match="more trees a stage than classes"):
+        load_skops(save_skops(boosted))
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state[1].fill(2**40),  # rows
+        lambda state: state[2]["idx_end"].fill(10**9),
+        lambda state: state[2]["is_leaf"].fill(0),
+        lambda state: state.__setitem__(3, state[3][:, :1].copy()),  # bounds
+        lambda state: state.__setitem__(6, 10**6),  # number of nodes
+    ],
+)
+def test_a_tree_of_neighbours_that_points_outside_itself_is_refused(
+    iris: Any, algorithm: str, spoil: Callable[[list[Any]], Any]
+) -> None:
+    nearest = KNeighborsClassifier(algorithm=algorithm).fit(*iris)
+    assert load_skops(save_skops(nearest)).predict(iris[0]).tolist() == nearest.predict(iris[0]).tolist()
+    state = [part.copy() if isinstance(part, np.ndarray) else part for part in nearest._tree.__getstate__()]
+    spoil(state)
+    nearest._tree.__setstate__(tuple(state))
+    with pytest.raises(BadArtifact, match="points outside its"):
+        load_skops(save_skops(nearest))
 
 
 def test_something_that_can_not_predict_is_no_model() -> None:
