@@ -40,6 +40,13 @@ def test_a_class_keeps_its_colour_whoever_else_is_there() -> None:
     assert colours == {"setosa": PALETTE[0], "virginica": PALETTE[2]}
 
 
+def test_the_name_of_a_class_is_no_markup_in_a_chart() -> None:
+    seen = replace(SEEN, series={"<b>a</b>": [2, 0], "R&D": [1, 0]})
+    answers = overview_charts(seen, ("<b>a</b>", "R&D"))[0]
+    assert [trace["name"] for trace in answers.figure["data"]] == ["&lt;b&gt;a&lt;/b&gt;", "R&amp;D"]
+    assert answers.head == ["From (UTC)", "<b>a</b>", "R&D"]
+
+
 def test_the_table_says_what_the_figure_says() -> None:
     answers, latency, scores, channels = overview_charts(SEEN, CLASSES)
     assert answers.rows == [["1970-01-01 00:00", "1", "2"]]

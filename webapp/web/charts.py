@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from math import ceil, floor, log10
 from typing import Any
 
@@ -154,7 +155,8 @@ def _channels(seen: Overview) -> Chart:
 
 
 def _bar(x: Sequence[Any], y: Sequence[Any], name: str, colour: str) -> Figure:
-    return {"type": "bar", "name": name, "x": list(x), "y": list(y), "marker": {"color": colour}}
+    text = escape(name, quote=False)  # Plotly would take <b> in the name of a class for markup
+    return {"type": "bar", "name": text, "x": list(x), "y": list(y), "marker": {"color": colour}}
 
 
 def _layout(**changes: Any) -> Figure:
