@@ -115,6 +115,11 @@ def test_a_feature_named_like_a_field_of_the_page_gets_another_name() -> None:
     assert made.names["feature-csrf_token"] == "feature-csrf_token"
 
 
+def test_a_name_of_several_lines_is_one_that_a_browser_sends_back() -> None:
+    made = form(*(Feature(name, "text", name) for name in ("a\nb", "a b", "a\r\nb")))
+    assert list(made.names.values()) == ["feature-a b", "a b", "feature-feature-a b"]
+
+
 @pytest.mark.parametrize("name", ["data", "errors", "a b", "a/b", "~", "é", "populate_obj", "a[0]"])
 def test_odd_feature_names_keep_their_value_and_their_problem(name: str) -> None:
     feature = Feature(name, "number", "Odd", maximum=1)

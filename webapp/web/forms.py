@@ -23,6 +23,7 @@ TOKEN, SUBJECT, ONCE = "csrf_token", "record-subject", "form-id"
 RESERVED = frozenset({TOKEN, SUBJECT, ONCE})
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
+BREAKS = re.compile(r"[\r\n]+")
 
 Value = float | int | bool | str | None
 
@@ -94,7 +95,7 @@ def _field_names(names: tuple[str, ...]) -> list[str]:
     taken = set(names) | RESERVED
     fields = []
     for name in names:
-        field = name
+        field = BREAKS.sub(" ", name)  # a browser would send another break than the one it was given
         while field in RESERVED or (field != name and field in taken):
             field = f"feature-{field}"
         taken.add(field)
