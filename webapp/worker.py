@@ -30,6 +30,8 @@ ANSWER_SECONDS = 60
 IDLE_SECONDS = 2
 #: Bytes of a body nobody has read that are taken in before the next request; beyond them the connection is closed.
 UNREAD = 256 * 1024
+#: For the client to read its answer in, while it is still sending, before the connection is closed.
+LINGER_SECONDS = 5
 _OWN = ("wsgi.input", "wsgi.early_hints")
 _connections: dict[Any, Unreader] = {}
 _drain = parser.RequestParser.finish_body
@@ -184,10 +186,19 @@ def create(req: Any, sock: Any, client: Any, server: Any, cfg: Any) -> tuple[Res
 
 
 def _finish_body(self: Any) -> bool:
-    try:
-        return bool(_drain(self, max_bytes=UNREAD))
-    except TimeoutError:
-        return False
+    with suppress(OSError):  # too slow, or gone
+        if _drain(self, max_bytes=UNREAD):
+            return True
+        _linger(self.unreader.sock)
+    return False
+
+
+def _linger(sock: Any) -> None:
+    """Take in what still comes: closing on it would reset the connection, and the answer with it."""
+    sock.shutdown(socket.SHUT_WR)
+    with Timeout(LINGER_SECONDS, False):
+        while sock.recv(65536):
+            gevent.sleep(0)  # as in Unreader.chunk
 
 
 def _hang_up() -> None:

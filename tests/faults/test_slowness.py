@@ -108,6 +108,12 @@ def test_a_body_without_end_neither_stops_the_others_nor_goes_on(hurried: Server
     assert max(waits) < 2
 
 
+def test_who_sends_more_than_is_read_still_gets_the_answer(hurried: Server) -> None:
+    path, body = "/api/v1/models/iris/predict", " " * 9 * 2**20
+    assert hurried.ask("POST", path, body, token="expired")[0] == 401
+    assert hurried.ask("POST", path, body, token=hurried.login("alice"))[0] == 413
+
+
 def test_an_answer_that_nobody_takes_is_given_up(hurried: Server) -> None:
     script = f"/assets/plotly-{version('plotly')}.min.js"
     size = len(hurried.ask("GET", script)[2])
