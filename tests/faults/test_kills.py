@@ -19,7 +19,7 @@ PREDICTIONS, KILLS, CLIENTS, WORKERS = 10_000, 20, 12, 3
 STAGE = PREDICTIONS // (KILLS + 1) + 1
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_killing_workers_loses_and_doubles_nothing(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -27,10 +27,10 @@ def test_killing_workers_loses_and_doubles_nothing(
     with serve(installation.folder, WORKERS=str(WORKERS), **installation.environment) as server:
         token, begun = server.login("alice"), time.monotonic()
         clients = [Client(server, "alice", token, "iris", _numbers(i, stages)) for i in range(CLIENTS)]
-        with running(clients, 90):
+        with running(clients, 300):
             stages[0].set()
             for kill in range(1, KILLS + 1):
-                eventually(lambda: sum(c.acknowledged for c in clients) >= kill * STAGE - CLIENTS, 60)  # noqa: B023
+                eventually(lambda: sum(c.acknowledged for c in clients) >= kill * STAGE - CLIENTS, 200)  # noqa: B023
                 stages[kill].set()
                 _kill_one(server)
         seconds = time.monotonic() - begun
