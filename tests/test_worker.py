@@ -215,6 +215,17 @@ def test_an_answer_in_one_piece_is_one_call() -> None:
     assert sent.startswith(b"HTTP/1.1 200 OK\r\n") and sent.endswith(b"\r\n\r\nabc")
 
 
+def test_a_long_answer_is_sent_without_a_copy() -> None:
+    body = b"x" * 2**20
+    wire, unreader = Wire(), Pieces([b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"])
+    response = worker.Response(message.Request(CONFIG, unreader, PEER), wire, CONFIG)
+    response.start_response("200 OK", [("Content-Length", str(len(body)))])
+    response.write(body)
+    response.close()
+    head, sent = wire.sent
+    assert head.endswith(b"\r\n\r\n") and sent is body
+
+
 def test_a_file_follows_its_head(tmp_path: Any) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"content")

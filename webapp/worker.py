@@ -30,6 +30,9 @@ ANSWER_SECONDS = 60
 IDLE_SECONDS = 2
 #: Bytes of a body nobody has read that are taken in before the next request; beyond them the connection is closed.
 UNREAD = 256 * 1024
+#: Bytes of an answer that are copied to go with its head. A file in memory may be sent to hundreds at once who take it
+#: slowly: each would have a copy of its own.
+TOGETHER = 64 * 1024
 #: For the client to read its answer in, while it is still sending, before the connection is closed.
 LINGER_SECONDS = 5
 _OWN = ("wsgi.input", "wsgi.early_hints")
@@ -165,7 +168,12 @@ class Response(wsgi.Response):  # type: ignore[misc]
             self._flush(data)
 
     def _flush(self, data: bytes = b"") -> None:
-        data, self._head = self._head + data, b""
+        head, self._head = self._head, b""
+        if len(data) > TOGETHER:
+            self.sock.sendall(head)
+            self.sock.sendall(data)
+            return
+        data = head + data
         sent = (
             self.sock.send(data) if data else 0
         )  # gevent's sendall asks the kernel for its buffer each time
