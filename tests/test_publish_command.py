@@ -167,6 +167,29 @@ def test_title_and_description_may_stand_in_the_card(app: Flask, run: Run, tmp_p
     assert "Wine" in app.test_cli_runner().invoke(args=["model", "list"]).output
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda lines: ["alcohol," + lines[0], *("1," + line for line in lines[1:])],
+            "two columns 'alcohol'",
+        ),
+        (lambda lines: [lines[0], *(line + ",9" for line in lines[1:])], "more fields in a row than in its"),
+        (lambda lines: [*lines, "inf" + lines[1][lines[1].index(",") :]], "infinite value in the column 'al"),
+        (lambda lines: [*lines, "1e400" + lines[1][lines[1].index(",") :]], "infinite value in the column"),
+        (lambda lines: [*lines, "\0" + lines[1]], "is not text in UTF-8"),
+    ],
+)
+def test_a_table_that_would_be_read_as_another_is_refused(
+    run: Run, files: Path, tmp_path: Path, change: Callable[[list[str]], list[str]], words: str
+) -> None:
+    lines = (files / "train.csv").read_text().splitlines()
+    (tmp_path / "odd.csv").write_text("\n".join(change(lines)))
+    refused = run("nameless.skops", data=tmp_path / "odd.csv")
+    assert refused.exit_code == 1
+    assert words in refused.output
+
+
 def test_a_joblib_file_needs_the_operators_word(run: Run) -> None:
     refused = run("wine.joblib")
     assert refused.exit_code == 1

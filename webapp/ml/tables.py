@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from webapp.errors import BadArtifact
 
 if TYPE_CHECKING:
@@ -18,7 +20,11 @@ def read_csv(data: bytes, target: str, name: str) -> tuple[pd.DataFrame, pd.Seri
     """
     import pandas as pd  # heavy: only publishing reads tables
 
+    if b"\0" in data:
+        raise BadArtifact(f"{name} is not text in UTF-8; save it as CSV in UTF-8.")
     try:
+        # As pandas reads it, the second of two columns “a” would be called “a.1”.
+        header = pd.read_csv(io.BytesIO(data), header=None, nrows=1, dtype=str).iloc[0].dropna()
         frame = pd.read_csv(io.BytesIO(data))
     except pd.errors.EmptyDataError:
         raise BadArtifact(f"{name} is an empty file; give a CSV file with a header row.") from None
@@ -26,6 +32,10 @@ def read_csv(data: bytes, target: str, name: str) -> tuple[pd.DataFrame, pd.Seri
         raise BadArtifact(f"{name} is not text in UTF-8; save it as CSV in UTF-8.") from None
     except (ValueError, pd.errors.ParserError) as error:
         raise BadArtifact(f"{name} cannot be read as CSV: {str(error)[:200]}") from None
+    if twice := header[header.duplicated()].tolist():
+        raise BadArtifact(f"{name} has two columns {twice[0]!r}; give each its own name.")
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas would move every value to another column
+        raise BadArtifact(f"{name} has more fields in a row than in its header; give each column a name.")
     if target not in frame.columns:
         known = ", ".join(map(str, frame.columns[:20]))
         hint = " Separate columns with commas." if len(frame.columns) == 1 else ""
@@ -35,4 +45,7 @@ def read_csv(data: bytes, target: str, name: str) -> tuple[pd.DataFrame, pd.Seri
         raise BadArtifact(f"{name} has no row with a value in the column {target!r}; give some.")
     if len(frame.columns) < 2:
         raise BadArtifact(f"{name} has no column but {target!r}; give the features too.")
+    numbers = rows.select_dtypes("number")
+    if endless := [column for column in numbers if np.isinf(numbers[column]).any()]:
+        raise BadArtifact(f"{name} has an infinite value in the column {endless[0]!r}; leave that row out.")
     return rows.drop(columns=[target]), rows[target]
