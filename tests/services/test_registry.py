@@ -102,6 +102,17 @@ def test_a_version_that_never_was_is_not_found(store: Store) -> None:
         registry.describe(store, "iris", "2")
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [("a\x00b", None, None), ("iris", "\x00", None), ("iris", None, "live\x00"), ("\ud800", None, None)],
+)
+def test_a_name_that_a_database_cannot_look_for_is_not_found(
+    app: Flask, wanted: tuple[str, str | None, str | None]
+) -> None:
+    with pytest.raises(NotFound):
+        app.extensions["desk"].resolver.find(*wanted)
+
+
 @pytest.mark.parametrize("how", ["nested too deep", "not UTF-8", "a folder"])
 def test_the_store_calls_a_manifest_that_is_no_manifest_damaged(store: Store, how: str) -> None:
     DAMAGE[how](store.root / "iris" / "1" / "manifest.json")

@@ -292,21 +292,26 @@ def _published(store: Store, row: ModelVersion) -> dict[str, Any]:
 
 
 def _model(s: Session, name: str) -> Model | None:
-    return s.scalar(select(Model).where(Model.name == name))
+    # PostgreSQL takes no NUL in a text, not even to look for it; a name has none.
+    return s.scalar(select(Model).where(Model.name == name)) if MODEL_NAME.fullmatch(name) else None
 
 
 def _find_version(name: str, version: str | None, alias: str | None) -> ModelVersion:
-    query = select(ModelVersion).join(Model).where(Model.name == name)
+    model = _model(session(), name)
+    if model is None:
+        raise _absent(name)
+    query = select(ModelVersion).where(ModelVersion.model_id == model.id)
     if version is not None:
         if not (version.isascii() and version.isdigit() and len(version) < 9):
             raise _absent_version(name, version)
         query = query.where(ModelVersion.number == int(version))
     else:
+        if alias and not MODEL_NAME.fullmatch(alias):
+            raise _absent_version(name, alias)
         query = query.join(Alias, Alias.version_id == ModelVersion.id).where(Alias.name == (alias or LIVE))
     row = session().scalar(query)
     if row is None:
-        known = (version or alias) and _model(session(), name)
-        raise _absent_version(name, version or alias) if known else _absent(name)
+        raise _absent_version(name, version or alias) if version or alias else _absent(name)
     return row
 
 
