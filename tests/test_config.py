@@ -38,6 +38,17 @@ def test_secrets_are_made_once_and_kept_for_their_owner_alone(load: Load, tmp_pa
     assert kept(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("text", ["change-me-" * 5, "my-Secret-password-for-development-1", "dev" * 20])
+def test_a_secret_that_somebody_made_up_is_refused(load: Load, text: str) -> None:
+    with pytest.raises(SystemExit):
+        load(SECRET_KEY=text)
+
+
+def test_a_random_secret_may_hold_a_word(load: Load) -> None:
+    text = "q3Xr8vT1kLz0pWdEv7NcYbHs5GmJ2fAu"
+    assert load(SECRET_KEY=text).secret_key.get_secret_value() == text
+
+
 @pytest.mark.parametrize("text", ["", "0" * 64, "Short-1"])
 def test_a_kept_secret_is_judged_like_a_given_one(
     text: str, load: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]
