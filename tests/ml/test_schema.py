@@ -148,6 +148,13 @@ def test_nonsense_in_a_schema_is_named(change: dict[str, object], told: str) -> 
     assert told in error.value.detail
 
 
+def test_classes_with_one_label_are_refused() -> None:
+    data = SCHEMA.to_dict()
+    data["output"]["classes"][1]["label"] = "Yes"
+    with pytest.raises(BadArtifact, match="#/output/classes has a label twice"):
+        Schema.from_dict(data)
+
+
 @given(anything)
 def test_from_dict_refuses_anything_else_with_a_bad_artifact(data: object) -> None:
     for document in (data, {"features": data, "output": data}, SCHEMA.to_dict() | {"features": [data]}):

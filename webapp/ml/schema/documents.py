@@ -189,6 +189,8 @@ def _output(data: object) -> Output:
     output = Output(**members)
     if output.kind == "classification" and not output.classes:
         raise BadArtifact("#/output: a classification needs its classes.")
+    if len({c.label for c in output.classes}) < len(output.classes):
+        raise BadArtifact("#/output/classes has a label twice; people could not tell these classes apart.")
     return output
 
 
