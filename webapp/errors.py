@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import NamedTuple
+
+#: PostgreSQL takes no NUL, UTF-8 no lone surrogate.
+UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Problem(NamedTuple):
@@ -10,6 +16,30 @@ class Problem(NamedTuple):
 
     pointer: str
     detail: str
+
+
+def escape(name: str) -> str:
+    """One reference token of a JSON pointer (RFC 6901), kept encodable for the answer."""
+    return printable(name[:200]).replace("~", "~0").replace("/", "~1")
+
+
+def printable(text: str) -> str:
+    """The text without what can not be stored or sent; unchanged where all of it can."""
+    return UNUSABLE.sub("\ufffd", text)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that refuses `name`: the known name that is nearly the same, if there is one."""
+    close = get_close_matches(name[:100], list(known), n=1, cutoff=0.75)
+    return f"; did you mean “{close[0]}”?" if close else ""
+
+
+def no_member(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that refuses a member of an object: which one, and what there may be."""
+    allowed = list(known)
+    return (
+        f"no member “{printable(name)[:60]}”; it may have {', '.join(allowed)}{meant(name, allowed) or '.'}"
+    )
 
 
 class AppError(Exception):

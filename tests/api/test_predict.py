@@ -132,3 +132,12 @@ def test_what_stands_in_the_address_is_not_ignored(api: Api) -> None:
     status, answer = api("alice")("POST", "/models/iris/predict?version=99&alias=x", {"inputs": SETOSA})
     assert status == 422
     assert [e["pointer"] for e in answer["errors"]] == ["#/version", "#/alias"]
+
+
+def test_a_misspelt_field_is_told_apart_and_its_name_is_given(api: Api) -> None:
+    status, answer = api("alice")("POST", "/predict", {"inputs": SETOSA, "on_eror": "row", "a/b": 1})
+    assert status == 422
+    assert {e["pointer"]: e["detail"] for e in answer["errors"]} == {
+        "#/on_eror": "is not a field of this request; remove it; did you mean “on_error”?",
+        "#/a~1b": "is not a field of this request; remove it",
+    }

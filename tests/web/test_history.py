@@ -61,7 +61,7 @@ def test_a_beginning_after_the_end_is_told(browser: Open, path: str) -> None:
 def test_an_unknown_word_is_a_problem_with_a_hint(browser: Open, path: str, word: str, hint: str) -> None:
     answer = browser("carol").get(f"{path}?{word}=iris")
     assert answer.status_code == 422
-    assert f"“{word}” is not a filter ({hint}" in answer.text
+    assert f"“{word}” is not a filter; {hint}" in answer.text
 
 
 def test_the_filters_beside_a_wrong_one_stay_in_force(browser: Open, ledger: Ledger) -> None:

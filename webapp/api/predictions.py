@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from flask import Response
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.doors import desk, here, json_body, json_response
-from webapp.errors import InvalidInput, Problem
+from webapp.errors import InvalidInput, Problem, escape, meant
 from webapp.services import predictions
 from webapp.services.predictions import Ask
 
@@ -33,7 +34,7 @@ def predict(name: str) -> Response:
     asked, frame = here()
     if asked.args:
         told = "is not read in the address; put it into the body"
-        raise InvalidInput([Problem(f"#/{_pointer(word)}", told) for word in list(asked.args)[:MOST_NAMED]])
+        raise InvalidInput([Problem(f"#/{escape(word)}", told) for word in list(asked.args)[:MOST_NAMED]])
     ask = _read(name, json_body(), asked.environ.get("HTTP_IDEMPOTENCY_KEY"), frame)
     made = predictions.make(desk(), frame.actor, ask)
     if ask.many:
@@ -58,7 +59,8 @@ def _read(name: str, body: dict[str, Any], key: str | None, frame: Any) -> Ask:
 
 def _read_options(ask: Ask, body: dict[str, Any], key: str | None) -> None:
     problems = [
-        Problem(f"#/{_pointer(k)}", "is not a field of this request; remove it") for k in body.keys() - FIELDS
+        Problem(f"#/{escape(k)}", f"is not a field of this request; remove it{meant(k, FIELDS)}")
+        for k in islice((k for k in body if k not in FIELDS), MOST_NAMED)
     ]
     if ask.many == ("inputs" in body):
         problems.append(Problem("#", 'needs either "inputs" (one row) or "instances" (a list of rows)'))
@@ -93,7 +95,3 @@ def _idempotency_key(header: str, problems: list[Problem]) -> str | None:
 def _fingerprint(name: str, body: dict[str, Any]) -> str:
     canonical = orjson.dumps([name, body], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()
-
-
-def _pointer(name: str) -> str:
-    return name[:60].replace("~", "~0").replace("/", "~1")

@@ -10,7 +10,8 @@ import click
 
 from webapp.cli.group import Group
 from webapp.doors import desk
-from webapp.ml.schema.checks import plain, printable
+from webapp.errors import printable
+from webapp.ml.schema.checks import plain
 from webapp.services import publishing, registry
 from webapp.services.publishing import Submission
 

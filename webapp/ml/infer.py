@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from webapp.errors import BadArtifact
+from webapp.errors import BadArtifact, escape, meant, printable
 from webapp.ml.schema import Schema
-from webapp.ml.schema.checks import escape, meant, printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 import orjson
@@ -13,8 +12,7 @@ from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, or_, select
 
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
-from webapp.errors import InvalidInput, Problem
-from webapp.ml.schema.checks import escape, printable
+from webapp.errors import InvalidInput, Problem, escape, meant, printable
 from webapp.services.people import Actor
 
 LARGEST_VERSION = 2**31 - 1
@@ -124,9 +122,8 @@ def _given(text: str) -> ColumnElement[bool]:
 
 
 def _stranger(word: str, known: list[str]) -> Problem:
-    close = get_close_matches(word[:LONGEST], known, n=1)
-    hint = f"did you mean “{close[0]}”?" if close else f"there are {', '.join(known)}"
-    return Problem(f"#/{escape(word)}", f"is not a filter ({hint}); correct or remove it")
+    hint = meant(word, known) or f"; there are {', '.join(known)}"
+    return Problem(f"#/{escape(word)}", f"is not a filter{hint}")
 
 
 class _Unclear(ValueError):

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from webapp.errors import BadArtifact
+from webapp.errors import BadArtifact, no_member, printable
 from webapp.ml.loader import load_pickle, load_skops
 from webapp.ml.packaging import CARD, package
-from webapp.ml.schema.checks import no_member, printable
 from webapp.ml.store import Store
 from webapp.ml.tables import read_csv
 from webapp.services import registry

@@ -12,11 +12,10 @@ from webapp.db import Alias, Model, ModelVersion
 from webapp.db.base import session, transaction
 from webapp.db.changes import REGISTRY, Watch, bump
 from webapp.db.registry import LIVE
-from webapp.errors import BadArtifact, InvalidInput, NotFound, NotReady, Problem
+from webapp.errors import BadArtifact, InvalidInput, NotFound, NotReady, Problem, printable
 from webapp.ml.packaging import Package
 from webapp.ml.runtime import Predictor, Runtime
 from webapp.ml.schema import Schema
-from webapp.ml.schema.checks import printable
 from webapp.ml.store import MODEL_NAME, Store
 from webapp.services import audit
 from webapp.services.clock import now_us

@@ -14,9 +14,8 @@ from wtforms import Field, SelectChoice, SelectField, StringField
 from wtforms.form import BaseForm
 from wtforms.widgets import TextArea, TextInput
 
-from webapp.errors import Problem
+from webapp.errors import Problem, escape
 from webapp.ml.schema import Feature, Schema
-from webapp.ml.schema.checks import escape
 
 MOST_OPTIONS = 30
 TOKEN, SUBJECT, ONCE = "csrf_token", "record-subject", "form-id"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Final, NamedTuple
 
-from webapp.errors import Problem
+from webapp.errors import UNUSABLE, Problem, escape, meant, printable
 from webapp.ml.schema.features import Choice, Feature, Scalar, Warning, WarningKind
 
 ABSENT: Final = object()
 LARGEST_INTEGER: Final = 2**53  # beyond it a float no longer holds every integer
 #: Engines compute in single precision, which ends at 3.4e38: this leaves room for their sums and products.
 LARGEST_NUMBER: Final = 1e30
-_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _SHOWN = 40
 _NAMED = 100
 _GUESSES = 20  # looking for near misses is slow; a row with more strangers is no typing error
@@ -51,15 +48,6 @@ class _Refused(Exception):
     """The value can not be used; the message tells the sender what to do."""
 
 
-def escape(name: str) -> str:
-    """One reference token of a JSON pointer (RFC 6901), kept encodable for the answer."""
-    return printable(name[:200]).replace("~", "~0").replace("/", "~1")
-
-
-def printable(text: str) -> str:
-    return _UNUSABLE.sub("\ufffd", text)
-
-
 def shown(value: object) -> str:
     """The value in a message: short, and safe to encode."""
     if isinstance(value, int) and value.bit_length() > 200:
@@ -83,20 +71,6 @@ def step(feature: Feature) -> Step:
     """The prepared check of one feature."""
     low, high = _quick_interval(feature)
     return Step(feature.name, low, high, _judge(feature))
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that refuses `name`: the known name that is nearly the same, if there is one."""
-    close = get_close_matches(name[:100], list(known), n=1, cutoff=0.75)
-    return f"; did you mean “{close[0]}”?" if close else ""
-
-
-def no_member(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence that refuses a member of an object: which one, and what there may be."""
-    allowed = list(known)
-    return (
-        f"no member “{printable(name)[:60]}”; it may have {', '.join(allowed)}{meant(name, allowed) or '.'}"
-    )
 
 
 def unknown(names: Iterable[str], known: tuple[str, ...], found: Found) -> None:
@@ -196,7 +170,7 @@ def _reader(feature: Feature) -> Callable[[object], Scalar]:
             raise _Refused(wrong + shown(value))
         if len(value) > feature.max_length:
             raise _Refused(f"{feature.label} must have at most {feature.max_length} characters")
-        if _UNUSABLE.search(value):
+        if UNUSABLE.search(value):
             raise _Refused(f"{feature.label} holds a character that can not be stored; remove it")
         return str(value)
 

@@ -8,8 +8,8 @@ from dataclasses import MISSING, fields
 from math import ceil, floor, isfinite
 from typing import Any, Final, get_args
 
-from webapp.errors import BadArtifact, Problem
-from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, escape, no_member, printable, step
+from webapp.errors import BadArtifact, Problem, escape, no_member, printable
+from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, step
 from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Scalar
 
 MAX_FEATURES: Final = 10_000
