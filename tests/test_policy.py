@@ -86,3 +86,26 @@ def test_no_unsafe_page_changes_anything_without_its_form(
             _, path = rule.build(dict.fromkeys(rule.arguments, "iris"))  # type: ignore[misc]
             assert browser.post(path, data={"username": "alice"}).status_code == 400, path
             assert browser.post(path, data="{}", content_type="text/plain").status_code == 400, path
+
+
+def test_a_page_that_is_only_looked_at_does_nothing(
+    signed_in: Callable[[str], FlaskClient], app: Flask
+) -> None:
+    browser = signed_in("dave")
+    for rule in app.url_map.iter_rules():
+        if "HEAD" in (rule.methods or ()) and rule.endpoint.split(".")[0] not in auth.TOKEN_FACES:
+            _, path = rule.build(dict.fromkeys(rule.arguments, "iris"))  # type: ignore[misc]
+            looked, got = browser.head(path), browser.get(path)
+            assert (looked.status_code, looked.location) == (got.status_code, got.location), path
+
+
+@pytest.mark.parametrize("act", ["disable", "reset"])
+def test_a_form_takes_no_other_method_than_its_own(
+    app: Flask, signed_in: Callable[[str], FlaskClient], act: str
+) -> None:
+    browser = signed_in("dave")
+    before = app.extensions["desk"].watch.numbers(fresh=True)
+    browser.head(f"/admin/users/alice/{act}")
+    typed = {"current": password("dave"), "password": "several other words", "again": "several other words"}
+    browser.head("/account", data=typed)
+    assert app.extensions["desk"].watch.numbers(fresh=True) == before

@@ -14,7 +14,7 @@ blueprint = Blueprint("account", __name__)
 @blueprint.route("/account", methods=["GET", "POST"])
 def index() -> Response | str | tuple[str, int]:
     """Who is signed in, and the form that changes the password."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("account/index.html", problems={})
     try:
         if request.form.get("password") != request.form.get("again"):

@@ -39,7 +39,7 @@ def create_user() -> str | tuple[str, int]:
 @blueprint.route("/users/<name>/<act>", methods=["GET", "POST"])
 def change_user(name: str, act: str) -> Response | str | tuple[str, int]:
     """Disable, enable or give another role to an account, or reset its password; only looked at, this is People."""
-    if request.method == "GET":
+    if request.method != "POST":
         return redirect(url_for("admin.users"))
     if act == "reset":
         return _page(handed=(name, people.reset_password(name, actor())))

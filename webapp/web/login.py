@@ -14,7 +14,7 @@ blueprint = Blueprint("login", __name__)
 @blueprint.route("/login", methods=["GET", "POST"])
 def sign_in() -> Response | str | tuple[str, int, dict[str, str]]:
     """The sign-in page; a good password leads on to `next`."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("login/sign_in.html", refused="", username="")
     username = request.form.get("username", "").strip()
     try:
