@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from flask import Flask
@@ -95,6 +97,24 @@ def test_the_longest_words_fit(store: Store, packages: dict[str, tuple[object, P
     title, description = "é" * registry.LONGEST_TITLE, "é" * registry.LONGEST_DESCRIPTION
     registry.publish(store, iris(packages), name="a" * 63, title=title, description=description)
     assert registry.describe(store, "a" * 63).title == title
+
+
+def test_who_publishes_at_the_same_time_gets_a_number_of_its_own(
+    app: Flask, store: Store, packages: dict[str, tuple[object, Package]]
+) -> None:
+    start = Barrier(4)
+
+    def publish(_: int) -> str:
+        with app.app_context():
+            start.wait(10)
+            return registry.publish(store, iris(packages), name="rush", title="Rush").number
+
+    with ThreadPoolExecutor(4) as pool:
+        numbers = sorted(pool.map(publish, range(4)))
+    listed = registry.list_versions("rush")
+    assert numbers == sorted(v.number for v in listed) == ["1", "2", "3", "4"]
+    assert store.versions("rush") == [1, 2, 3, 4]
+    assert [v.number for v in listed if v.live] == ["1"]
 
 
 def test_a_version_that_never_was_is_not_found(store: Store) -> None:

@@ -138,6 +138,7 @@ def publish(
     """
     refuse_words(name, title, description)
     with transaction() as s:
+        bump(s, REGISTRY)  # first: on PostgreSQL its row is what a second publisher waits for
         model = _model(s, name) or _create(s, name)
         model.title, model.description = title or model.title, description or model.description
         last = s.scalar(select(func.max(ModelVersion.number)).where(ModelVersion.model_id == model.id)) or 0
@@ -157,7 +158,6 @@ def publish(
                 "live": live,
             }
             audit.append(s, "publish", actor.id if actor else None, facts)
-            bump(s, REGISTRY)
             s.commit()
         except BaseException:
             store.discard(name, number)
