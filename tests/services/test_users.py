@@ -65,6 +65,24 @@ def test_only_admins_manage_accounts(app: Flask, actor: People) -> None:
     assert [p.username for p in users.list_all(actor("dave"))] == ["alice", "bob", "carol", "dave", "paula"]
 
 
+def test_an_admin_who_has_lost_access_on_the_way_changes_nobody(app: Flask, actor: People) -> None:
+    dave = actor("dave")
+    users.set_role("paula", "admin", None)
+    users.disable("dave", None)
+    before = access_number(), last_event()
+    for act in (
+        lambda: users.create("erin", "analyst", WORDS, actor=dave),
+        lambda: users.disable("bob", dave),
+        lambda: users.enable("dave", dave),
+        lambda: users.set_role("bob", "admin", dave),
+        lambda: users.reset_password("bob", dave),
+        lambda: users.change_password(dave, password("dave"), WORDS),
+    ):
+        with pytest.raises(NotSignedIn):
+            act()
+    assert (access_number(), last_event()) == before
+
+
 def test_nobody_is_changed_who_is_not_there(app: Flask, actor: People) -> None:
     for act in (users.disable, users.enable, users.reset_password):
         with pytest.raises(NotFound):

@@ -44,13 +44,7 @@ def recheck(actor: Actor) -> Actor:
     try:
         # The number first: a change after this read makes the answer stale, never too fresh.
         number = access_number(current)
-        user = current.get(User, actor.id, populate_existing=True)
-        if user is None or user.disabled_us is not None or user.stamp != actor.stamp:
-            raise NotSignedIn(EXPIRED)
-        if actor.family is not None:
-            family = current.get(TokenFamily, actor.family, populate_existing=True)
-            if family is None or family.user_id != user.id or not alive(family):
-                raise NotSignedIn(EXPIRED)
+        user = _found_good(current, actor)
         return replace(
             actor, username=user.username, access=number, role=user.role, must_change=user.must_change
         )
@@ -63,11 +57,27 @@ def access_number(current: Session) -> int:
     return current.scalar(select(Change.number).where(Change.topic == ACCESS)) or 0
 
 
-def queue(current: Session) -> None:
-    """Let one writer of accounts in at a time, until its transaction ends; SQLite has but one anyway."""
+def queue(current: Session, actor: Actor | None = None) -> None:
+    """Let one writer of accounts in at a time, until its transaction ends; SQLite has but one anyway.
+
+    Raises NotSignedIn where `actor` has lost access on the way here.
+    """
     current.execute(select(Change.number).where(Change.topic == ACCESS).with_for_update())
+    if actor is not None:
+        _found_good(current, actor)
 
 
 def alive(family: TokenFamily) -> bool:
     """Whether a sign-in still holds, as far as it depends on itself."""
     return family.revoked_us is None and family.expires_us > now_us()
+
+
+def _found_good(current: Session, actor: Actor) -> User:
+    user = current.get(User, actor.id, populate_existing=True)
+    if user is None or user.disabled_us is not None or user.stamp != actor.stamp:
+        raise NotSignedIn(EXPIRED)
+    if actor.family is not None:
+        family = current.get(TokenFamily, actor.family, populate_existing=True)
+        if family is None or family.user_id != user.id or not alive(family):
+            raise NotSignedIn(EXPIRED)
+    return user

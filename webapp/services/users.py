@@ -39,7 +39,8 @@ def create(
 ) -> Person:
     """Make an account; `actor` None is the operator at the command line.
 
-    Raises InvalidInput (`#/username`, `#/role`, `#/password`), Conflict (the name is taken), NotAllowed.
+    Raises InvalidInput (`#/username`, `#/role`, `#/password`), Conflict (the name is taken), NotAllowed,
+    NotSignedIn (`actor` lost access meanwhile, as with every change below).
     """
     _admins_only(actor)
     name = username.lower()
@@ -47,7 +48,7 @@ def create(
         raise InvalidInput(problems)
     kept = passwords.hash_password(password)
     with transaction() as current:
-        queue(current)
+        queue(current, actor)
         if current.scalar(select(User.id).where(User.username == name)) is not None:
             raise Conflict(f"There is already an account {name}; choose another username.")
         return _add(current, name, role, kept, actor, must_change)
@@ -80,7 +81,7 @@ def disable(username: str, actor: Actor | None) -> None:
     """
     _admins_only(actor)
     with transaction() as current:
-        user = _take(current, username)
+        user = _take(current, username, actor)
         if user.disabled_us is not None:
             return
         _keep_an_admin(current, user)
@@ -93,7 +94,7 @@ def enable(username: str, actor: Actor | None) -> None:
     """Let a disabled account sign in again; raises NotFound, NotAllowed."""
     _admins_only(actor)
     with transaction() as current:
-        user = _take(current, username)
+        user = _take(current, username, actor)
         if user.disabled_us is None:
             return
         user.disabled_us = None
@@ -109,7 +110,7 @@ def set_role(username: str, role: str, actor: Actor | None) -> None:
     if problems := _role_problems(role):
         raise InvalidInput(problems)
     with transaction() as current:
-        user = _take(current, username)
+        user = _take(current, username, actor)
         if user.role == role:
             return
         _keep_an_admin(current, user)
@@ -127,7 +128,7 @@ def reset_password(username: str, actor: Actor | None) -> str:
     password = passwords.one_time()
     kept = passwords.hash_password(password)
     with transaction() as current:
-        user = _take(current, username)
+        user = _take(current, username, actor)
         user.password_hash, user.must_change = kept, True
         guesses.forgive(current, user.username)
         _cut_off(current, user)
@@ -151,9 +152,7 @@ def change_password(actor: Actor, current: str, new: str, address: str = "") -> 
         raise InvalidInput(problems)
     kept = passwords.hash_password(new)
     with transaction() as writing:
-        user = _take(writing, actor.username)
-        if user.stamp != known.stamp:
-            raise Conflict("This account was changed meanwhile; sign in again.")
+        user = _take(writing, actor.username, actor)
         user.password_hash, user.must_change = kept, False
         guesses.forgive(writing, user.username)
         _cut_off(writing, user)
@@ -216,8 +215,8 @@ def _guess(username: str, address: str, kept: str, password: str) -> bool:
         return passwords.matches(kept, password)
 
 
-def _take(current: Session, username: str) -> User:
-    queue(current)
+def _take(current: Session, username: str, actor: Actor | None) -> User:
+    queue(current, actor)
     known = _known(username)
     user = current.get(User, known.id, populate_existing=True) if known else None
     if user is None:
