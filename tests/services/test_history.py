@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.records import NOON, SECOND, Ledger, queries
-from webapp.errors import InvalidInput, Malformed, NotFound
+from webapp.db import User
+from webapp.errors import InvalidInput, Malformed, NotFound, NotSignedIn
 from webapp.extensions import db
 from webapp.services import history
 from webapp.services.history import Filters, Page
@@ -195,6 +196,23 @@ def test_an_export_crosses_chunks_and_misses_nothing(ledger: Ledger, monkeypatch
     stored = [ledger.write(created_us=NOON + i // 2) for i in range(8)]
     ledger.write("bob")
     assert [r.id for r in history.export(ledger.actors["alice"], ALL)] == stored[::-1]
+
+
+def test_an_export_ends_with_the_access_of_its_reader(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "CHUNK", 3)
+    for _ in range(8):
+        ledger.write()
+    export = history.export(ledger.actors["carol"], ALL)
+    next(export)
+    db.session.query(User).filter_by(username="carol").update({User.stamp: 1})
+    db.session.commit()
+    read = 1
+    with pytest.raises(NotSignedIn):
+        for _ in export:
+            read += 1
+    assert read == 3
 
 
 @pytest.mark.parametrize("rows", [2, 8])

@@ -17,7 +17,7 @@ from webapp.db.base import session
 from webapp.errors import Malformed, NotFound
 from webapp.services.filters import Filters as Filters
 from webapp.services.filters import matching
-from webapp.services.people import Actor
+from webapp.services.people import Actor, recheck
 
 CHUNK = 500
 
@@ -142,13 +142,17 @@ def get(actor: Actor, record_id: str) -> Record:
 
 
 def export(actor: Actor, filters: Filters) -> Iterator[Record]:
-    """Every record of the filter, newest first, read in chunks so that memory stays flat."""
+    """Every record of the filter, newest first, read in chunks so that memory stays flat.
+
+    Raises NotSignedIn between chunks when `actor` has lost access meanwhile.
+    """
     query = _newest(matching(actor, filters)).limit(CHUNK)
     rows = session().execute(query).all()
     while rows:
         session().rollback()  # a slow reader must not hold a snapshot of the database open
         for row in rows:
             yield _record(row)
+        recheck(actor)  # a slow reader must not read on for hours
         rows = session().execute(query.where(_older(rows[-1].created_us, rows[-1].seq))).all()
 
 
