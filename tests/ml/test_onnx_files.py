@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from webapp.errors import BadArtifact
-from webapp.ml.onnx_files import check_onnx
+from webapp.ml.onnx_files import check_onnx, onnx_layout
 from webapp.ml.packaging import package
 from webapp.ml.runtime import Predictor
 
@@ -178,6 +178,119 @@ def test_a_graph_that_does_not_fit_its_sample_is_refused(iris: Any) -> None:
         package(data, X.iloc[:, :3], y, format="onnx")
     with pytest.raises(BadArtifact, match="not among the target's values"):
         package(data, X, y.str.upper(), format="onnx")
+
+
+def dense(nodes: list[onnx.NodeProto], *outputs: tuple[str, int, list[Any]], rows: Any = None) -> bytes:
+    """A graph over the four columns of iris; `z` holds a number for each row and class."""
+    weights = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    made = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["z"]), *nodes],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, 4])],
+        [helper.make_tensor_value_info(*output) for output in outputs],
+        initializer=[onnx.numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    return model.SerializeToString()
+
+
+LABEL = helper.make_node("ArgMax", ["z"], ["label"], axis=1, keepdims=0)
+LABELS = ("label", TensorProto.INT64, [None])
+SHARES = helper.make_node("Softmax", ["z"], ["p"], axis=1)
+
+
+def test_a_graph_that_answers_each_row_with_label_and_shares_is_served(iris: Any) -> None:
+    X, y = iris
+    data = dense([LABEL, SHARES], LABELS, ("p", TensorProto.FLOAT, [None, 3]))
+    answer = served(data, X, y.astype("category").cat.codes).predict([(5.1, 3.5, 1.4, 0.2)])
+    assert answer.probabilities is not None and sum(answer.probabilities[0]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "outputs", "words"),
+    [
+        ([LABEL], [LABELS, ("z", TensorProto.FLOAT, [None, 3])], "below 0 or above 1; end it with Softmax"),
+        (
+            [LABEL, helper.make_node("ReduceMax", ["z"], ["m"], axes=[1], keepdims=0)],
+            [LABELS, ("m", TensorProto.FLOAT, [None])],
+            r"shape \(150,\) for 150 rows and 3 classes",
+        ),
+        (
+            [LABEL, SHARES, helper.make_node("ReduceMean", ["p"], ["m"], axes=[0])],
+            [LABELS, ("m", TensorProto.FLOAT, [1, 3])],
+            r"shape \(1, 3\) for 150 rows",
+        ),
+        (
+            [LABEL, SHARES, helper.make_node("Transpose", ["p"], ["t"])],
+            [LABELS, ("t", TensorProto.FLOAT, [3, None])],
+            r"shape \(3, 150\)",
+        ),
+        (
+            [LABEL, helper.make_node("Softmax", ["z"], ["p"], axis=0)],
+            [LABELS, ("p", TensorProto.FLOAT, [None, 3])],
+            "a row alone otherwise than among others",
+        ),
+        (
+            [helper.make_node("Cast", ["z"], ["label"], to=TensorProto.INT64)],
+            [("label", TensorProto.INT64, [None, 3])],
+            r"fails on its own sample \(ValueError: cannot reshape array of size 450",
+        ),
+    ],
+)
+def test_a_graph_that_does_not_answer_each_row_is_refused(
+    iris: Any, nodes: list[onnx.NodeProto], outputs: list[tuple[str, int, list[Any]]], words: str
+) -> None:
+    X, y = iris
+    with pytest.raises(BadArtifact, match=words):
+        package(dense(nodes, *outputs), X, y.astype("category").cat.codes, format="onnx")
+
+
+def test_numbers_that_depend_on_the_other_rows_are_refused(iris: Any) -> None:
+    X, _ = iris
+    worst = helper.make_node("ReduceMax", ["z"], ["m"], axes=[0, 1])
+    first = helper.make_node("ReduceMax", ["x"], ["f"], axes=[1])
+    data = dense(
+        [worst, first, helper.make_node("Mul", ["f", "m"], ["v"])], ("v", TensorProto.FLOAT, [None, 1])
+    )
+    with pytest.raises(BadArtifact, match="a row alone otherwise than among others"):
+        package(data, X, X.sum(axis=1), format="onnx")
+
+
+@pytest.mark.parametrize("rows", [1, 150])
+def test_a_fixed_number_of_rows_is_refused(iris: Any, rows: int) -> None:
+    X, y = iris
+    data = dense([LABEL], ("label", TensorProto.INT64, [rows]), rows=rows)
+    with pytest.raises(BadArtifact, match=rf"“x” takes exactly {rows} rows.*\(dynamic batch\)"):
+        package(data, X, y, format="onnx")
+
+
+def test_an_input_of_unknown_shape_is_tried(iris: Any) -> None:
+    X, y = iris
+    made = onnx.ModelProto.FromString(dense([LABEL], LABELS))
+    made.graph.input[0].type.tensor_type.ClearField("shape")
+    package(made.SerializeToString(), X, y.astype("category").cat.codes, format="onnx")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda made: setattr(made, "ir_version", 99),
+            "graph: Unsupported model IR version: 99, max supported",
+        ),
+        (
+            lambda made: setattr(made.opset_import[0], "version", 999),
+            "Current official support .* is till opset",
+        ),
+    ],
+)
+def test_a_graph_of_another_age_is_refused_in_words(change: Callable[[Any], None], words: str) -> None:
+    made = onnx.ModelProto.FromString(dense([LABEL], LABELS))
+    change(made)
+    with pytest.raises(BadArtifact, match=words) as told:
+        onnx_layout(made.SerializeToString(), ["a", "b", "c", "d"])
+    assert "onnxruntime_src" not in told.value.detail
 
 
 LIGHT = """

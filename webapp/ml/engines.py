@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ from webapp.ml.layout import Layout, Rows, feeder, framer
 from webapp.ml.schema import Output
 
 Answers = tuple[list[Any], list[list[float]] | None]
+#: what onnxruntime puts before its words: a code, and a place in its own source
+_ORIGIN = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with [^]]*\])? "
+)
 
 
 class Engine(Protocol):
@@ -68,10 +73,10 @@ class OnnxEngine:
 
     def _classification(self, rows: Rows) -> Answers:
         labels, shares = self._run(self._names, self._feed(rows))
-        return self._values(labels), _shares(shares, self._classes)
+        return self._values(labels, len(rows)), _shares(shares, self._classes)
 
     def _labels(self, rows: Rows) -> Answers:
-        return self._values(self._run(self._names, self._feed(rows))[0]), None
+        return self._values(self._run(self._names, self._feed(rows))[0], len(rows)), None
 
     def _shares(self, rows: Rows) -> Answers:
         shares = _shares(self._run(self._names, self._feed(rows))[0], self._classes)
@@ -81,8 +86,8 @@ class OnnxEngine:
         values = self._run(self._names, self._feed(rows))[0].reshape(len(rows)).tolist()
         return _finite(values), None
 
-    def _values(self, labels: Any) -> list[Any]:
-        values: list[Any] = labels.reshape(-1).tolist()
+    def _values(self, labels: Any, n_rows: int) -> list[Any]:
+        values: list[Any] = labels.reshape(n_rows).tolist()
         return values if self._own is None else [self._own[value] for value in values]
 
 
@@ -94,8 +99,13 @@ def open_session(data: bytes) -> Any:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise BadArtifact(f"onnxruntime can not open this graph: {reason}") from error
+        raise BadArtifact(f"onnxruntime {ort.__version__} can not open this graph: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """What a library says of an error, in one short line."""
+    text = _ORIGIN.sub("", " ".join(str(error).split()))
+    return text[:400] or type(error).__name__
 
 
 def _outputs(session: Any, output: Output) -> tuple[str | None, str | None]:
@@ -110,7 +120,7 @@ def _outputs(session: Any, output: Output) -> tuple[str | None, str | None]:
         return floats[0], None
     shares = next(iter(maps + floats), None) if output.probabilities else None
     if not labels and not shares:
-        raise BadArtifact("A classification graph needs a label output or one with probabilities.")
+        raise BadArtifact("A classification graph needs an output of labels, int64 or string.")
     return (labels[0] if labels else None), shares
 
 

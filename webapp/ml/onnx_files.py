@@ -90,9 +90,14 @@ def onnx_layout(data: bytes, columns: list[str]) -> tuple[Layout, bool, bool]:
         raise BadArtifact(
             f"The input “{strange[0].name[:60]}” has a type that is not served: {strange[0].type}."
         )
+    if fixed := [i for i in inputs if i.shape and isinstance(i.shape[0], int)]:
+        raise BadArtifact(
+            f"The input “{fixed[0].name[:60]}” takes exactly {fixed[0].shape[0]} rows; export the model with a first "
+            "dimension of any size (dynamic batch)."
+        )
     dtypes = tuple(_TYPES[i.type] for i in inputs)
     if len(inputs) == 1 and (len(columns) > 1 or inputs[0].name != columns[0]):
-        width = inputs[0].shape[-1]
+        width = inputs[0].shape[-1] if inputs[0].shape else None
         if dtypes[0] in ("str", "bool") or (isinstance(width, int) and width != len(columns)):
             raise BadArtifact(f"The graph's input does not fit the sample's {len(columns)} columns.")
         return Layout("matrix", (inputs[0].name,), dtypes), classifies, probabilities

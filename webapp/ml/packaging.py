@@ -10,10 +10,12 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from webapp.errors import BadArtifact
 from webapp.ml import metrics
-from webapp.ml.compiler import compile_onnx
-from webapp.ml.engines import Engine, OnnxEngine, SklearnEngine
+from webapp.ml.compiler import TOLERANCE, compile_onnx
+from webapp.ml.engines import Engine, OnnxEngine, SklearnEngine, said
 from webapp.ml.infer import infer_schema
 from webapp.ml.layout import Rows
 from webapp.ml.loader import load_pickle, load_skops, save_joblib, save_skops
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 CARD: Final = ("title", "description", "intended_use", "not_intended_use", "training_data", "caveats")
 LIBRARIES: Final = ("scikit-learn", "numpy", "scipy", "pandas", "skops", "onnx", "onnxruntime", "skl2onnx")
 KEPT_ROWS: Final = 500
+#: how far floats may be apart, relative to the largest, because a batch is summed in another order
+ROUNDING: Final = 1e-3
 
 
 class Package(NamedTuple):
@@ -158,7 +162,7 @@ def _from_onnx(
     engine = OnnxEngine(data, layout, schema.output)
     sample = labelled(frame, target, schema)
     _refuse_unanswerable(engine, sample.rows)
-    _refuse_other_classes(engine, schema, sample.rows)
+    _refuse_other_answers(engine, schema, sample.rows)
     schema = _with_answerable_example(schema, engine, sample.rows)
     members = {
         "format": "onnx",
@@ -227,22 +231,49 @@ def _refuse_unanswerable(engine: Engine, rows: Rows) -> None:
     try:
         engine.answer(rows)
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise BadArtifact(f"The model fails on its own sample ({type(error).__name__}: {text}).") from error
+        raise BadArtifact(
+            f"The model fails on its own sample ({type(error).__name__}: {said(error)})."
+        ) from error
 
 
-def _refuse_other_classes(engine: Engine, schema: Schema, rows: Rows) -> None:
-    if schema.output.kind == "regression":
-        return
+def _refuse_other_answers(engine: Engine, schema: Schema, rows: Rows) -> None:
+    """Raises BadArtifact for a graph that takes rows but does not answer each of them as the schema says."""
     values, shares = engine.answer(rows)
-    classes = [choice.value for choice in schema.output.classes]
+    if schema.output.kind == "classification":
+        _refuse_other_classes(values, shares, [choice.value for choice in schema.output.classes])
+    _refuse_unanswerable(engine, rows[:1])
+    (alone,), share = engine.answer(rows[:1])
+    if shares is not None:  # which decide, since a label can hang on the last bit of a tie
+        agree = np.allclose(share or [], shares[0], atol=ROUNDING)
+    elif schema.output.kind == "classification":
+        agree = alone == values[0]
+    else:
+        agree = abs(alone - values[0]) <= ROUNDING * max(map(abs, values))
+    if not agree:
+        raise BadArtifact(
+            "The graph answers a row alone otherwise than among others; export it for prediction, without parts that "
+            "are random or depend on the other rows."
+        )
+
+
+def _refuse_other_classes(values: list[Any], shares: list[list[float]] | None, classes: list[Any]) -> None:
     strange = [value for value in values if value not in classes]
     if strange:
         raise BadArtifact(
             f"The graph answers {strange[0]!r}, which is not among the target's values {classes}."
         )
-    if shares is not None and len(shares[0]) != len(classes):
-        raise BadArtifact(f"The graph gives {len(shares[0])} probabilities for {len(classes)} classes.")
+    if shares is None:
+        return
+    shape = np.shape(shares)
+    if shape != (len(values), len(classes)):
+        raise BadArtifact(
+            f"The graph gives probabilities of the shape {shape} for {len(values)} rows and {len(classes)} classes; "
+            "export it with one for each row and class, or with the label alone."
+        )
+    if np.min(shares) < -TOLERANCE or np.max(shares) > 1 + TOLERANCE:
+        raise BadArtifact(
+            "The graph gives probabilities below 0 or above 1; end it with Softmax, or export the label alone."
+        )
 
 
 def _scores(schema: Schema, engine: Engine, sample: Labelled) -> dict[str, Any]:
