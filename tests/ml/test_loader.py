@@ -5,6 +5,8 @@ import io
 import json
 import os
 import pickle
+import struct
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -243,6 +245,47 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyP
         archive.writestr("bomb", bytes(2**24))
     with pytest.raises(BadArtifact, match="unpacks to more"):
         load_skops(file.getvalue())
+
+
+def archived(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED, claim: int = 0) -> bytes:
+    """An archive; `claim` is what its last member says to be its size."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    made = bytearray(file.getvalue())
+    if claim:
+        struct.pack_into("<I", made, made.rindex(b"PK\x01\x02") + 24, claim)
+    return bytes(made)
+
+
+LARGE = {"schema.json": b"{}", "bomb": bytes(2**26)}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (archived(LARGE, claim=100), "unpacks to more"),
+        (archived({"schema.json": b"{}", "bomb": archived({"data.npy": bytes(2**26)})}), "unpacks to more"),
+        (archived(LARGE, zipfile.ZIP_BZIP2, claim=100), "packed in a way that is not read"),
+        (archived(LARGE, zipfile.ZIP_LZMA, claim=100), "packed in a way that is not read"),
+        (
+            archived({"schema.json": b"{}", "bomb": archived(LARGE, zipfile.ZIP_BZIP2)}),
+            "packed in a way that is not read",
+        ),
+    ],
+    ids=["deflate", "within", "bzip2", "lzma", "bzip2 within"],
+)
+def test_a_zip_bomb_that_claims_to_be_small_is_never_unpacked(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, words: str
+) -> None:
+    monkeypatch.setattr(loader, "MAX_UNPACKED", 2**20)
+    tracemalloc.start()
+    with pytest.raises(BadArtifact, match=words):
+        load_skops(data)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 2**24
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x80\x04.", zipped(schema_json=b"[" * 100_000)])

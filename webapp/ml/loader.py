@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,7 +16,7 @@ from webapp.ml.trees import reachable, refuse_broken_trees
 
 MAX_FILE: Final = 500 * 2**20
 MAX_MEMBERS: Final = 200_000
-MAX_UNPACKED: Final = 2 * 2**30
+MAX_UNPACKED: Final = MAX_FILE  # it is stored anew, unpacked, and must pass again
 MAX_SCHEMA: Final = 64 * 2**20
 #: the layout of skops files since 0.16; older ones are rebuilt by code with weaker checks
 PROTOCOL: Final = 2
@@ -28,8 +29,7 @@ def load_skops(data: bytes) -> Any:
     """
     from skops import io as skops_io  # heavy: brings scikit-learn
 
-    document = _document(data)
-    strangers = sorted(set(_strangers(document)))
+    strangers = sorted(set(_strangers(_document(data))))
     if strangers:
         listed = ", ".join(strangers[:10])
         raise BadArtifact(f"This file holds what is not allowed: {listed}. Publish without it, or as ONNX.")
@@ -102,16 +102,45 @@ def _document(data: bytes) -> Any:
         ) from error
     unpacked = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or schema_size > MAX_SCHEMA:
-        raise BadArtifact(f"The file unpacks to more than {MAX_UNPACKED >> 20} MB or {MAX_MEMBERS} members.")
+        raise _too_large()
     if len({member.filename for member in members}) < len(members):
         raise BadArtifact("This skops file names a member twice; save the model again.")
     try:
+        _unpacked(archive, MAX_UNPACKED)
         document = json.loads(archive.read("schema.json"))
+    except BadArtifact:
+        raise
     except Exception as error:
         raise BadArtifact(f"This skops file is damaged ({type(error).__name__}).") from error
     if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
         raise BadArtifact("This skops file is of another format; save the model with skops 0.16 or later.")
     return document
+
+
+def _unpacked(archive: zipfile.ZipFile, most: int, *, within: bool = False) -> int:
+    """Bytes of all members and, since sparse matrices are archives themselves, of theirs.
+
+    Counted, not believed: who reads a member whole holds what it inflates to, whatever size it claims. Raises
+    BadArtifact beyond `most`.
+    """
+    total = 0
+    for member in archive.infolist():
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BadArtifact("This skops file is packed in a way that is not read; save the model again.")
+        claimed, member.file_size = member.file_size, sys.maxsize  # where reading would stop
+        with archive.open(member) as file:
+            data = file.read(most + 1 - total)
+        member.file_size = claimed
+        total += len(data)
+        if total > most:
+            raise _too_large()
+        if not within and data.startswith(b"PK"):  # by which NumPy knows an archive, too
+            total += _unpacked(zipfile.ZipFile(io.BytesIO(data)), most - total, within=True)
+    return total
+
+
+def _too_large() -> BadArtifact:
+    return BadArtifact(f"The file unpacks to more than {MAX_UNPACKED >> 20} MB or {MAX_MEMBERS} members.")
 
 
 def _strangers(document: Any) -> Iterator[str]:
