@@ -109,3 +109,15 @@ def test_a_form_takes_no_other_method_than_its_own(
     typed = {"current": password("dave"), "password": "several other words", "again": "several other words"}
     browser.head("/account", data=typed)
     assert app.extensions["desk"].watch.numbers(fresh=True) == before
+
+
+def test_what_a_stranger_may_send_a_page_is_small(
+    app: Flask, client: FlaskClient, signed_in: Callable[[str], FlaskClient]
+) -> None:
+    alice = signed_in("alice")
+    form = {"data": b"x=" + b"y" * 70_000, "content_type": "application/x-www-form-urlencoded"}
+    for rule in app.url_map.iter_rules():
+        if "POST" in (rule.methods or ()) and rule.endpoint.split(".")[0] not in auth.TOKEN_FACES:
+            _, path = rule.build(dict.fromkeys(rule.arguments, "iris"))  # type: ignore[misc]
+            assert client.post(path, **form).status_code == 413, path
+            assert alice.post(path, **form).status_code == 400, path

@@ -15,7 +15,7 @@ from flask_login import UserMixin, current_user, login_user, logout_user
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
-from webapp.doors import desk, here
+from webapp.doors import MOST_FROM_ANYBODY, desk, here
 from webapp.errors import NotAllowed, NotSignedIn
 from webapp.extensions import csrf, login
 from webapp.services import tokens, users
@@ -140,6 +140,9 @@ def enforce() -> Response | None:
     allowed = POLICY.get(endpoint, frozenset())
     by_token = endpoint.partition(".")[0] in TOKEN_FACES
     if not by_token:
+        # A form is taken apart, for its token, whoever sent it, and all else waits: a large one for seconds.
+        if asked.method == "POST" and not current_user.is_authenticated:
+            asked.max_content_length = min(MOST_FROM_ANYBODY, current_app.config["MAX_CONTENT_LENGTH"])
         csrf.protect()
     if allowed is ANYONE:
         return None

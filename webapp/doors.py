@@ -42,6 +42,8 @@ STATUS: dict[type[AppError], Status] = {
     errors.NotReady: Status(503, "not-ready", "Not ready"),
 }
 DEEPEST = 16
+#: Of a body that anybody may send.
+MOST_FROM_ANYBODY = 64 * 1024
 REMEMBERED_HOSTS = 100
 UNEXPECTED = Status(500, "unexpected", "Something went wrong here")
 METHOD = Status(405, "method-not-allowed", "Method not allowed")

@@ -8,19 +8,16 @@ from flask import Response, current_app, request
 
 from webapp import auth
 from webapp.api.blueprint import api
-from webapp.doors import json_body, json_response
+from webapp.doors import MOST_FROM_ANYBODY, json_body, json_response
 from webapp.errors import InvalidInput, Problem
 from webapp.services import tokens
 from webapp.services.tokens import Grant
-
-#: Of a body that anybody may send.
-MOST_BYTES = 64 * 1024
 
 
 @api.post("/login")
 def login() -> Response:
     """Username and password for an access and a refresh token."""
-    username, password = _strings(json_body(MOST_BYTES), "username", "password")
+    username, password = _strings(json_body(MOST_FROM_ANYBODY), "username", "password")
     lifetime = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
     return _answer(tokens.sign_in_program(username, password, lifetime, auth.address()))
 
@@ -31,7 +28,7 @@ def refresh() -> Response:
     shown = (
         auth.shown_token()
         if "Authorization" in request.headers
-        else _strings(json_body(MOST_BYTES), "refresh_token")[0]
+        else _strings(json_body(MOST_FROM_ANYBODY), "refresh_token")[0]
     )
     claims = auth.read_token(shown, "refresh")
     return _answer(tokens.rotate(claims["fam"], int(claims["sub"]), claims["stamp"], claims["jti"]))
