@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
+from webapp.extensions import db
 from webapp.services import users
 
 WORDS = "correct horse battery staple"
@@ -44,6 +46,16 @@ def test_a_refusal_is_one_sentence_and_status_1(app: Flask, line: str, why: str)
     status, said = run(app, line, WORDS + "\n")
     assert status == 1
     assert said.startswith("Error: ") and why in said and said.count("\n") == 1
+
+
+def test_a_database_that_takes_no_more_is_not_called_missing(app: Flask) -> None:
+    db.session.remove()
+    db.engine.dispose()
+    # As from a disk that is mounted to be read; the error of a full one comes the same way.
+    event.listen(db.engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only=ON"))
+    status, said = run(app, "user create erin --role analyst --password-stdin", WORDS + "\n")
+    assert status == 1 and said.count("\n") == 1
+    assert said.startswith("Error: Nothing was changed, because the database at ") and "make room" in said
 
 
 @pytest.mark.parametrize("typed", ["short\n", "", "parecer-erin\n", "123456789012\n"])

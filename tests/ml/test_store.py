@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from webapp.errors import BadArtifact, Conflict, NotFound
+from webapp.errors import BadArtifact, Conflict, NotFound, NotReady
 from webapp.ml import store as store_module
 from webapp.ml.store import Store
 
@@ -67,6 +69,26 @@ def test_a_manifest_that_is_no_json_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(ValueError):
         store.publish("iris", 1, FILES, {"score": float("nan")})
     assert store.models() == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.publish("iris", 1, FILES, {})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store_module.os, "fsync", full)
+    with pytest.raises(
+        NotReady, match=r"Nothing was published, because .*No space left on device.*make room"
+    ):
+        store.publish("iris", 2, FILES, {})
+    assert [path.name for path in (store.root / "iris").iterdir()] == ["1"]
+
+
+def test_a_store_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotReady, match="file cannot be written to"):
+        Store(tmp_path / "file").publish("iris", 1, FILES, {})
 
 
 KILLED = """

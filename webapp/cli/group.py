@@ -28,12 +28,23 @@ class Group(AppGroup):
             raise click.ClickException("; ".join(told)) from None
         except AppError as error:
             raise click.ClickException(error.detail) from None
-        except (OperationalError, ProgrammingError):
+        except (OperationalError, ProgrammingError) as error:
             where = make_url(current_app.config["SQLALCHEMY_DATABASE_URI"]).database
+            if _takes_no_more(error.orig):
+                raise click.ClickException(
+                    f"Nothing was changed, because the database at {where} cannot be written to ({error.orig}); "
+                    "make room there, or let this account write there, and try again."
+                ) from None
             raise click.ClickException(
                 f"There is no prepared database at {where}. Set DATA_DIR or DATABASE_URL as for the server, "
                 "or prepare a new installation: python run.py prepare"
             ) from None
+
+
+def _takes_no_more(error: BaseException | None) -> bool:
+    """Whether a database is there, but full, read-only or on a failing disk."""
+    name, state = getattr(error, "sqlite_errorname", ""), getattr(error, "sqlstate", None) or ""
+    return name.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR")) or state in ("53100", "25006")
 
 
 def _told(problem: Problem, options: set[str]) -> str:

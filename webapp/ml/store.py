@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from webapp.errors import BadArtifact, Conflict, NotFound
+from webapp.errors import BadArtifact, Conflict, NotFound, NotReady
 
 MANIFEST: Final = "manifest.json"
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -36,7 +36,10 @@ class Store:
         self.root = Path(root)
 
     def publish(self, model: str, version: int, files: Mapping[str, bytes], manifest: dict[str, Any]) -> None:
-        """Write a version and make it durable. Raises Conflict if it exists, BadArtifact for bad names."""
+        """Write a version and make it durable.
+
+        Raises Conflict if it exists, BadArtifact for bad names, NotReady where the disk takes no more.
+        """
         target = self._place(model, version)
         for name in files:
             if not _FILE.fullmatch(name) or name == MANIFEST:
@@ -44,14 +47,23 @@ class Store:
         document = json.dumps(
             manifest | {"files": describe(files)}, allow_nan=False, ensure_ascii=False, indent=1
         )
+        try:
+            self._write(target, {**files, MANIFEST: document.encode()})
+        except OSError as error:
+            raise NotReady(
+                f"Nothing was published, because {self.root} cannot be written to ({error.strerror}); make room there, "
+                "or let this account write there, and publish again."
+            ) from error
+
+    def _write(self, target: Path, files: Mapping[str, bytes]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target.parent):
             _sweep(target.parent)
             if target.exists():
-                raise Conflict(f"Version {version} of {model} is already published.")
+                raise Conflict(f"Version {target.name} of {target.parent.name} is already published.")
             half = Path(tempfile.mkdtemp(prefix=_HALF, dir=target.parent))
             try:
-                for name, data in {**files, MANIFEST: document.encode()}.items():
+                for name, data in files.items():
                     _write(half / name, data)
                 half.chmod(0o755)
                 _sync(half)
