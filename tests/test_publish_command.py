@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
@@ -62,7 +63,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(app: Flask, files: Path) -> Run:
-    def invoke(file: str, **options: Any) -> Result:
+    def invoke(file: str | Path, **options: Any) -> Result:
         given = {
             "name": "wine",
             "file": files / file,
@@ -188,6 +189,35 @@ def test_a_table_that_would_be_read_as_another_is_refused(
     refused = run("nameless.skops", data=tmp_path / "odd.csv")
     assert refused.exit_code == 1
     assert words in refused.output
+
+
+@pytest.mark.parametrize("option", ["file", "data", "test", "card"])
+def test_what_may_have_no_end_is_not_read(app: Flask, run: Run, tmp_path: Path, option: str) -> None:
+    pipe, link, folder = tmp_path / "pipe.skops", tmp_path / "zero.skops", tmp_path / "folder.skops"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/zero")
+    folder.mkdir()
+    for path, words in (
+        (pipe, "is not a regular file"),
+        (link, "is not a regular"),
+        (folder, "is a directory"),
+    ):
+        refused = run(**{"file": "wine.skops", option: path})
+        assert refused.exit_code in (1, 2) and words in refused.output
+    assert "wine" not in app.extensions["desk"].store.models()
+
+
+@pytest.mark.parametrize("option", ["file", "data"])
+def test_a_file_that_is_too_large_is_not_read_whole(run: Run, tmp_path: Path, option: str) -> None:
+    with (tmp_path / "large.skops").open("wb") as file:
+        file.truncate(2**40)  # of which the disk holds nothing
+    refused = run(**{"file": "wine.skops", option: tmp_path / "large.skops"})
+    assert refused.exit_code == 1 and "large.skops has more than 500 MB" in refused.output
+
+
+def test_a_link_to_a_model_is_followed(run: Run, files: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.skops").symlink_to(files / "wine.skops")
+    assert run(tmp_path / "link.skops").exit_code == 0
 
 
 def test_a_joblib_file_needs_the_operators_word(run: Run) -> None:

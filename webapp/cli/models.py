@@ -11,6 +11,7 @@ import click
 from webapp.cli.group import Group
 from webapp.doors import desk
 from webapp.errors import printable
+from webapp.ml.loader import MAX_FILE
 from webapp.ml.schema.checks import plain
 from webapp.services import publishing, registry
 from webapp.services.publishing import Submission
@@ -51,9 +52,9 @@ def publish(
         desk().store,
         Submission(
             filename=path.name,
-            model=path.read_bytes(),
-            train=data.read_bytes(),
-            test=None if test is None else test.read_bytes(),
+            model=_read(path),
+            train=_read(data),
+            test=None if test is None else _read(test),
             edits=_json(schema),
             card=_json(card),
             trusted=options.pop("trust_pickle"),
@@ -88,11 +89,27 @@ def _scores(metrics: dict[str, Any]) -> str:
     return ", ".join(f"{words} {plain(float(f'{value:.3g}'))}" for words, value in known)
 
 
+def _read(path: Path) -> bytes:
+    """All of a file; raises click.ClickException for what may have no end, and for what is larger than is published."""
+    try:
+        if not path.is_file():
+            raise click.ClickException(f"{path} is not a regular file; copy what it holds to one.")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read ({error.strerror}).") from None
+    if len(data) > MAX_FILE:
+        raise click.ClickException(
+            f"{path} has more than {MAX_FILE >> 20} MB; give a smaller model, or fewer rows."
+        )
+    return data
+
+
 def _json(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(_read(path))
     except ValueError as error:
         raise click.ClickException(f"{path.name} is not JSON: {error}") from None
     if not isinstance(found, dict):
