@@ -288,6 +288,28 @@ def test_a_zip_bomb_that_claims_to_be_small_is_never_unpacked(
     assert held < 2**24
 
 
+@pytest.mark.parametrize(
+    ("ids", "refused"), [([7] * 50, False), (range(1, 51), True), ([0] * 50, True), ([True] * 50, True)]
+)
+def test_a_member_that_is_read_often_counts_as_often(
+    monkeypatch: pytest.MonkeyPatch, ids: list[int], refused: bool
+) -> None:
+    estimator = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    estimator.extra = [np.zeros(2**14)]
+    with zipfile.ZipFile(io.BytesIO(save_skops(estimator))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(members["schema.json"])
+    (node,) = schema["content"]["content"]["extra"]["content"]
+    schema["content"]["content"]["extra"]["content"] = [node | {"__id__": given} for given in ids]
+    data = archived(members | {"schema.json": json.dumps(schema).encode()})
+    monkeypatch.setattr(loader, "MAX_UNPACKED", 2**20)
+    if refused:
+        with pytest.raises(BadArtifact, match="unpacks to more"):
+            load_skops(data)
+    else:
+        assert len(load_skops(data).extra) == 50
+
+
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x80\x04.", zipped(schema_json=b"[" * 100_000)])
 def test_nonsense_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(BadArtifact):

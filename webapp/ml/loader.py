@@ -106,8 +106,9 @@ def _document(data: bytes) -> Any:
     if len({member.filename for member in members}) < len(members):
         raise BadArtifact("This skops file names a member twice; save the model again.")
     try:
-        _unpacked(archive, MAX_UNPACKED)
+        sizes = _unpacked(archive, MAX_UNPACKED)
         document = json.loads(archive.read("schema.json"))
+        _refuse_repeats(document, sizes)
     except BadArtifact:
         raise
     except Exception as error:
@@ -117,33 +118,47 @@ def _document(data: bytes) -> Any:
     return document
 
 
-def _unpacked(archive: zipfile.ZipFile, most: int, *, within: bool = False) -> int:
-    """Bytes of all members and, since sparse matrices are archives themselves, of theirs.
+def _unpacked(archive: zipfile.ZipFile, most: int, *, within: bool = False) -> dict[str, int]:
+    """Member → bytes of it and, since sparse matrices are archives themselves, of what is within.
 
     Counted, not believed: who reads a member whole holds what it inflates to, whatever size it claims. Raises
     BadArtifact beyond `most`.
     """
-    total = 0
+    sizes: dict[str, int] = {}
     for member in archive.infolist():
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadArtifact("This skops file is packed in a way that is not read; save the model again.")
         claimed, member.file_size = member.file_size, sys.maxsize  # where reading would stop
         with archive.open(member) as file:
-            data = file.read(most + 1 - total)
+            data = file.read(most + 1)
         member.file_size = claimed
-        total += len(data)
-        if total > most:
+        if len(data) > most:
             raise _too_large()
+        size = len(data)
         if not within and data.startswith(b"PK"):  # by which NumPy knows an archive, too
-            total += _unpacked(zipfile.ZipFile(io.BytesIO(data)), most - total, within=True)
-    return total
+            size += sum(_unpacked(zipfile.ZipFile(io.BytesIO(data)), most - size, within=True).values())
+        sizes[member.filename] = size
+        most -= size
+    return sizes
+
+
+def _refuse_repeats(document: Any, sizes: dict[str, int]) -> None:
+    """Raises BadArtifact for a small file that is read so often that all the copies are large."""
+    read = set()
+    for node in _nodes(document):
+        name, saved = node.get("file"), node.get("__id__")
+        if isinstance(name, str):
+            known = type(saved) is int and saved != 0  # skops reads it once for all nodes with this id
+            read.add((name, known, saved if known else id(node)))
+    if sum(sizes.get(name, 0) for name, *_ in read) > MAX_UNPACKED:
+        raise _too_large()
 
 
 def _too_large() -> BadArtifact:
     return BadArtifact(f"The file unpacks to more than {MAX_UNPACKED >> 20} MB or {MAX_MEMBERS} members.")
 
 
-def _strangers(document: Any) -> Iterator[str]:
+def _nodes(document: Any) -> Iterator[dict[str, Any]]:
     waiting = [document]
     while waiting:
         node = waiting.pop()
@@ -151,7 +166,12 @@ def _strangers(document: Any) -> Iterator[str]:
             waiting.extend(node)
         elif isinstance(node, dict):
             waiting.extend(node.values())
-            yield from _stranger(node)
+            yield node
+
+
+def _strangers(document: Any) -> Iterator[str]:
+    for node in _nodes(document):
+        yield from _stranger(node)
 
 
 def _stranger(node: dict[str, Any]) -> Iterator[str]:
