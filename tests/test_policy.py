@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -109,6 +112,28 @@ def test_a_form_takes_no_other_method_than_its_own(
     typed = {"current": password("dave"), "password": "several other words", "again": "several other words"}
     browser.head("/account", data=typed)
     assert app.extensions["desk"].watch.numbers(fresh=True) == before
+
+
+class Late(BytesIO):
+    """A body that comes after the account of its sender has been disabled."""
+
+    def readinto(self, buffer: Any) -> int:
+        users.disable("dave", None)
+        return super().readinto(buffer)
+
+
+def test_whoever_loses_access_while_sending_a_form_is_out(
+    app: Flask, signed_in: Callable[[str], FlaskClient]
+) -> None:
+    browser = signed_in("dave")
+    users.set_role("paula", "admin", None)
+    csrf = browser.get("/account").text.split('name="csrf_token"')[1].split('value="')[1].split('"')[0]
+    form = urlencode({"csrf_token": csrf, "username": "erin", "role": "none"}).encode()
+    kind = "application/x-www-form-urlencoded"
+    answer = browser.post(
+        "/admin/users", input_stream=Late(form), content_length=len(form), content_type=kind
+    )
+    assert (answer.status_code, answer.location) == (302, "/login")
 
 
 def test_what_a_stranger_may_send_a_page_is_small(

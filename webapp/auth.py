@@ -141,7 +141,8 @@ def enforce() -> Response | None:
     by_token = endpoint.partition(".")[0] in TOKEN_FACES
     if not by_token:
         # A form is taken apart, for its token, whoever sent it, and all else waits: a large one for seconds.
-        if asked.method == "POST" and not current_user.is_authenticated:
+        # Asked on file, and again below: `current_user` would be who it was before the body came.
+        if asked.method == "POST" and _behind(session.get("_user_id", "")) is None:
             asked.max_content_length = min(MOST_FROM_ANYBODY, current_app.config["MAX_CONTENT_LENGTH"])
         csrf.protect()
     if allowed is ANYONE:
