@@ -80,7 +80,7 @@ class Ledger:
 
     def _user(self, name: str) -> Actor:
         user = self._session.query(User).filter_by(username=name).one()
-        return Actor(user.id, name, user.role)
+        return Actor(user.id, name, user.role, stamp=user.stamp)
 
     def _version(self, name: str, number: int) -> ModelVersion:
         model = self._session.query(Model).filter_by(name=name).one()

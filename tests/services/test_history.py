@@ -206,7 +206,7 @@ def test_an_export_ends_with_the_access_of_its_reader(
         ledger.write()
     export = history.export(ledger.actors["carol"], ALL)
     next(export)
-    db.session.query(User).filter_by(username="carol").update({User.stamp: 1})
+    db.session.query(User).filter_by(username="carol").update({User.stamp: User.stamp + 1})
     db.session.commit()
     read = 1
     with pytest.raises(NotSignedIn):
