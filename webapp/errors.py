@@ -18,7 +18,7 @@ class Problem(NamedTuple):
     detail: str
 
 
-def escape(name: str) -> str:
+def pointer_token(name: str) -> str:
     """One reference token of a JSON pointer (RFC 6901), kept encodable for the answer."""
     return printable(name[:200]).replace("~", "~0").replace("/", "~1")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -13,7 +12,7 @@ from flask import Response
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.doors import desk, here, json_body, json_response
-from webapp.errors import InvalidInput, Problem, escape, meant
+from webapp.errors import InvalidInput, Problem, meant, pointer_token
 from webapp.services import predictions
 from webapp.services.predictions import Ask
 
@@ -34,7 +33,9 @@ def predict(name: str) -> Response:
     asked, frame = here()
     if asked.args:
         told = "is not read in the address; put it into the body"
-        raise InvalidInput([Problem(f"#/{escape(word)}", told) for word in list(asked.args)[:MOST_NAMED]])
+        raise InvalidInput(
+            [Problem(f"#/{pointer_token(word)}", told) for word in list(asked.args)[:MOST_NAMED]]
+        )
     ask = _read(name, json_body(), asked.environ.get("HTTP_IDEMPOTENCY_KEY"), frame)
     made = predictions.make(desk(), frame.actor, ask)
     if ask.many:
@@ -59,8 +60,8 @@ def _read(name: str, body: dict[str, Any], key: str | None, frame: Any) -> Ask:
 
 def _read_options(ask: Ask, body: dict[str, Any], key: str | None) -> None:
     problems = [
-        Problem(f"#/{escape(k)}", f"is not a field of this request; remove it{meant(k, FIELDS)}")
-        for k in islice((k for k in body if k not in FIELDS), MOST_NAMED)
+        Problem(f"#/{pointer_token(k)}", f"is not a field of this request; remove it{meant(k, FIELDS)}")
+        for k in [k for k in body if k not in FIELDS][:MOST_NAMED]
     ]
     if ask.many == ("inputs" in body):
         problems.append(Problem("#", 'needs either "inputs" (one row) or "instances" (a list of rows)'))

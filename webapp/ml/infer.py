@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from webapp.errors import BadArtifact, escape, meant, printable
+from webapp.errors import BadArtifact, meant, pointer_token, printable
 from webapp.ml.schema import Schema
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _edited(features: list[dict[str, Any]], output: dict[str, Any], edits: dict[
                 f"{meant(name, names) or '.'}"
             )
         if not isinstance(members, dict):
-            raise BadArtifact(f'#/features/{escape(name)} must be an object such as {{"label": "…"}}.')
+            raise BadArtifact(f'#/features/{pointer_token(name)} must be an object such as {{"label": "…"}}.')
     merged = [feature | by_name.get(feature["name"], {}) for feature in features]
     values = [choice["value"] for choice in output["classes"]]
     edited = of_output.get("classes", output["classes"])

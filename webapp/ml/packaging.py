@@ -15,7 +15,7 @@ import numpy as np
 from webapp.errors import BadArtifact
 from webapp.ml import metrics
 from webapp.ml.compiler import TOLERANCE, compile_onnx
-from webapp.ml.engines import Engine, OnnxEngine, SklearnEngine, said
+from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, said
 from webapp.ml.infer import infer_schema
 from webapp.ml.layout import Rows
 from webapp.ml.loader import load_pickle, load_skops, save_joblib, save_skops
@@ -126,7 +126,7 @@ def _from_estimator(
     original = SklearnEngine(fitted, trained_layout(fitted, frame), schema.output)
     schema = _closed_where_needed(schema, original)
     sample = labelled(frame, target, schema)
-    _refuse_unanswerable(original, sample.rows)
+    _answered(original, sample.rows)
     schema = _with_answerable_example(schema, original, sample.rows)
     compiled = compile_onnx(original, schema, _some(sample.rows))
     name = f"model.{format}"
@@ -161,7 +161,6 @@ def _from_onnx(
     )
     engine = OnnxEngine(data, layout, schema.output)
     sample = labelled(frame, target, schema)
-    _refuse_unanswerable(engine, sample.rows)
     _refuse_other_answers(engine, schema, sample.rows)
     schema = _with_answerable_example(schema, engine, sample.rows)
     members = {
@@ -227,9 +226,10 @@ def _answers(engine: Engine, row: tuple[Any, ...]) -> bool:
     return True
 
 
-def _refuse_unanswerable(engine: Engine, rows: Rows) -> None:
+def _answered(engine: Engine, rows: Rows) -> Answers:
+    """The answers; raises BadArtifact where there are none."""
     try:
-        engine.answer(rows)
+        return engine.answer(rows)
     except Exception as error:
         raise BadArtifact(
             f"The model fails on its own sample ({type(error).__name__}: {said(error)})."
@@ -238,11 +238,10 @@ def _refuse_unanswerable(engine: Engine, rows: Rows) -> None:
 
 def _refuse_other_answers(engine: Engine, schema: Schema, rows: Rows) -> None:
     """Raises BadArtifact for a graph that takes rows but does not answer each of them as the schema says."""
-    values, shares = engine.answer(rows)
+    values, shares = _answered(engine, rows)
     if schema.output.kind == "classification":
         _refuse_other_classes(values, shares, [choice.value for choice in schema.output.classes])
-    _refuse_unanswerable(engine, rows[:1])
-    (alone,), share = engine.answer(rows[:1])
+    (alone,), share = _answered(engine, rows[:1])
     if shares is not None:  # which decide, since a label can hang on the last bit of a tie
         agree = np.allclose(share or [], shares[0], atol=ROUNDING)
     elif schema.output.kind == "classification":

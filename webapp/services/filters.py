@@ -12,7 +12,7 @@ from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, or_, select
 
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
-from webapp.errors import InvalidInput, Problem, escape, meant, printable
+from webapp.errors import InvalidInput, Problem, meant, pointer_token, printable
 from webapp.services.people import Actor
 
 LARGEST_VERSION = 2**31 - 1
@@ -123,7 +123,7 @@ def _given(text: str) -> ColumnElement[bool]:
 
 def _stranger(word: str, known: list[str]) -> Problem:
     hint = meant(word, known) or f"; there are {', '.join(known)}"
-    return Problem(f"#/{escape(word)}", f"is not a filter{hint}")
+    return Problem(f"#/{pointer_token(word)}", f"is not a filter{hint}")
 
 
 class _Unclear(ValueError):

@@ -14,7 +14,7 @@ from wtforms import Field, SelectChoice, SelectField, StringField
 from wtforms.form import BaseForm
 from wtforms.widgets import TextArea, TextInput
 
-from webapp.errors import Problem, escape
+from webapp.errors import Problem, pointer_token
 from webapp.ml.schema import Feature, Schema
 
 MOST_OPTIONS = 30
@@ -63,7 +63,7 @@ class ModelForm:
 
     def refuse(self, problems: Iterable[Problem]) -> None:
         """Put problems beside the fields they point to, unless one stands there already."""
-        pointers = {f"#/inputs/{escape(name)}": name for name in self.names}
+        pointers = {f"#/inputs/{pointer_token(name)}": name for name in self.names}
         for problem in problems:
             name = pointers.get(problem.pointer, problem.pointer.removeprefix("#/"))
             self.problems.setdefault(name, problem.detail)

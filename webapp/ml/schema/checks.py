@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Final, NamedTuple
 
-from webapp.errors import UNUSABLE, Problem, escape, meant, printable
+from webapp.errors import UNUSABLE, Problem, meant, pointer_token, printable
 from webapp.ml.schema.features import Choice, Feature, Scalar, Warning, WarningKind
 
 ABSENT: Final = object()
@@ -29,7 +29,7 @@ class Found:
     defaulted: list[str] = field(default_factory=list)
 
     def refuse(self, name: str, detail: str) -> None:
-        self.problems.append(Problem(f"{self.pointer}/{escape(name)}", detail))
+        self.problems.append(Problem(f"{self.pointer}/{pointer_token(name)}", detail))
 
 
 Judge = Callable[[object, Found], Scalar]

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from math import ceil, floor, isfinite
 from typing import Any, Final, get_args
 
-from webapp.errors import BadArtifact, Problem, escape, no_member, printable
+from webapp.errors import BadArtifact, Problem, no_member, pointer_token, printable
 from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, step
 from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Scalar
 
@@ -44,7 +44,7 @@ def read(data: object) -> tuple[tuple[Feature, ...], Output]:
 
 def _place(row: object, number: int) -> str:
     name = row.get("name") if isinstance(row, Mapping) else None
-    return f"#/features/{escape(name) if name and isinstance(name, str) else number}"
+    return f"#/features/{pointer_token(name) if name and isinstance(name, str) else number}"
 
 
 def refuse_unusable(features: tuple[Feature, ...], problems: list[Problem]) -> None:
