@@ -7,7 +7,7 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutil
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "uv>=0.9"
 
 COPY pyproject.toml uv.lock ./
-RUN /opt/uv/bin/uv sync --frozen --no-dev --extra postgres --quiet
+RUN /opt/uv/bin/uv sync --frozen --no-dev --extra postgres --extra parquet --quiet
 
 # Only what runs is kept: pages load one file of Plotly, one of Bootstrap and three of Swagger.
 RUN cd /opt/venv/lib/python3.11/site-packages \

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench screenshots
+.PHONY: help setup run test lint bench screenshots translations
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ $(READY): uv.lock pyproject.toml
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(VENV)/bin/uv || { $(VENV)/bin/python -m ensurepip >/dev/null 2>&1; \
 		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"; }
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/uv sync --frozen --inexact --quiet --no-dev --extra postgres
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/uv sync --frozen --inexact --quiet --no-dev --extra postgres --extra parquet
 	@touch $@
 
 $(VENV)/.dev: $(READY)
@@ -37,3 +37,6 @@ bench: $(VENV)/.dev  ## Measure speed side by side with the peers (ARGS="--round
 
 screenshots: $(VENV)/.dev  ## Take the pictures of the docs anew
 	@$(VENV)/bin/python -m tests.browser.screenshots
+
+translations: $(VENV)/.dev  ## Take new texts into the catalogues, and compile them
+	@$(VENV)/bin/python -m tests.write_translations

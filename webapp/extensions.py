@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_caching import Cache
 from flask_jwt_extended import JWTManager
@@ -33,6 +34,7 @@ class Base(DeclarativeBase):
     )
 
 
+babel = Babel()
 db = SQLAlchemy(model_class=Base)
 bootstrap = Bootstrap5()
 cache = Cache()

@@ -25,6 +25,10 @@ class User(Base):
     #: Sessions and tokens carry this number and die when it moves (password, role, disable).
     stamp: Mapped[int] = mapped_column(default=0)
     created_us: Mapped[int] = mapped_column(BigInteger)
+    #: BCP 47 tag; empty: what the browser asks for.
+    language: Mapped[str] = mapped_column(String(8), default="")
+    #: light or dark; empty: what the system says.
+    theme: Mapped[str] = mapped_column(String(8), default="")
     #: NULL: may sign in.
     disabled_us: Mapped[int | None] = mapped_column(BigInteger)
 

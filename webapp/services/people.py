@@ -30,6 +30,9 @@ class Actor:
     family: str | None = None
     #: True while the password was chosen by somebody else.
     must_change: bool = False
+    #: How pages are shown to them: a BCP 47 tag, and light or dark; empty where nothing was chosen.
+    language: str = ""
+    theme: str = ""
 
     @property
     def sees_all(self) -> bool:
@@ -46,7 +49,13 @@ def recheck(actor: Actor) -> Actor:
         number = access_number(current)
         user = _found_good(current, actor)
         return replace(
-            actor, username=user.username, access=number, role=user.role, must_change=user.must_change
+            actor,
+            username=user.username,
+            access=number,
+            role=user.role,
+            must_change=user.must_change,
+            language=user.language,
+            theme=user.theme,
         )
     finally:
         current.rollback()  # a request that goes on to wait for its commit must not sit on a connection

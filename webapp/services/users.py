@@ -205,6 +205,8 @@ def _actor(current: Session, user: User) -> Actor:
         access=access_number(current),
         stamp=user.stamp,
         must_change=user.must_change,
+        language=user.language,
+        theme=user.theme,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.urls import iri_to_uri
@@ -21,6 +22,7 @@ from webapp.web import (
     audit,
     history,
     home,
+    languages,
     login,
     models,
     predictions,
@@ -34,6 +36,7 @@ STALE = "This page was open for too long, or in a browser without cookies, so th
 
 def init_app(app: Flask) -> None:
     """Register the pages and the words and numbers their templates are written with."""
+    languages.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
     app.jinja_env.filters.update(words.FILTERS)
@@ -72,17 +75,28 @@ def _typed() -> dict[str, str]:
 
 
 def _frame() -> dict[str, Any]:
-    return {"actor": g.get("actor"), "request_id": g.get("request_id", ""), "menu": _menu()}
+    return {
+        "actor": g.get("actor"),
+        "request_id": g.get("request_id", ""),
+        "menu": _menu(),
+        "language": languages.tag(),
+        "languages": languages.LANGUAGES,
+        "theme": languages.theme(),
+    }
 
 
 def _menu() -> list[tuple[str, str, bool]]:
     """What this role may open: endpoint, word, whether we are there."""
     actor = g.get("actor")
-    entries = [("home.dashboard", "Desk"), ("models.index", "Models"), ("history.index", "History")]
+    entries = [
+        ("home.dashboard", gettext("Desk")),
+        ("models.index", gettext("Models")),
+        ("history.index", gettext("History")),
+    ]
     if actor is not None and actor.sees_all:
-        entries.append(("audit.print_history", "Audit report"))
+        entries.append(("audit.print_history", gettext("Audit report")))
     if actor is not None and actor.role == "admin":
-        entries.append(("admin.users", "People"))
+        entries.append(("admin.users", gettext("People")))
     return [(endpoint, word, endpoint.split(".")[0] == _room()) for endpoint, word in entries]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from webapp import auth
 from webapp.errors import NotSignedIn, TooMany
+from webapp.web.languages import LANGUAGES
 
 blueprint = Blueprint("login", __name__)
 
@@ -14,6 +15,8 @@ blueprint = Blueprint("login", __name__)
 @blueprint.route("/login", methods=["GET", "POST"])
 def sign_in() -> Response | str | tuple[str, int, dict[str, str]]:
     """The sign-in page; a good password leads on to `next`."""
+    if request.args.get("language") in LANGUAGES:
+        session["language"] = request.args["language"]
     if request.method != "POST":
         return render_template("login/sign_in.html", refused="", username="")
     username = request.form.get("username", "").strip()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from flask_babel import lazy_gettext
 from markupsafe import Markup
 
 from webapp.ml.schema import Feature
@@ -26,6 +27,19 @@ FAILURES = {
     "NotSignedIn": "sign-in ended meanwhile",
     "BadArtifact": "model file damaged",
 }
+
+
+ROLES = {
+    "analyst": lazy_gettext("analyst"),
+    "publisher": lazy_gettext("publisher"),
+    "auditor": lazy_gettext("auditor"),
+    "admin": lazy_gettext("admin"),
+}
+
+
+def role(name: str) -> str:
+    """A role in the reader's language."""
+    return str(ROLES.get(name, name))
 
 
 def utc(us: int) -> str:
@@ -149,6 +163,7 @@ def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
 GLOBALS = {"class_of": class_of, "mark": mark, "not_given": not_given}
 FILTERS = {
     "moment": moment,
+    "role": role,
     "utc": utc,
     "number": number,
     "percent": percent,
