@@ -73,8 +73,6 @@ def upgrade() -> None:
         sa.Column("must_change", sa.Boolean(), nullable=False),
         sa.Column("stamp", sa.Integer(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
-        sa.Column("language", sa.String(length=8), nullable=False),
-        sa.Column("theme", sa.String(length=8), nullable=False),
         sa.Column("disabled_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("username", name=op.f("uq_users_username")),
