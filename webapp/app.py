@@ -46,7 +46,7 @@ class Application(Flask):
 
 def create_app(settings: Settings) -> Flask:
     """A Flask application for `settings`; raises RuntimeError when a route has no row in the policy table."""
-    app = Application(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Application(__name__, template_folder=str(ROOT / "templates"), static_folder=None)
     _configure(app, settings)
     door = doors.Door(settings.hosts)
     app.before_request(door.open)

@@ -33,7 +33,6 @@ ADMINS: Final[Roles] = frozenset({"admin"})
 #: Every endpoint and who may call it; the start fails for one that has no row. Whose records a person sees is
 #: decided further down, in the services.
 POLICY: dict[str, Roles] = {
-    "static": ANYONE,
     "bootstrap.static": ANYONE,
     "probes.livez": ANYONE,
     "probes.readyz": ANYONE,
@@ -67,7 +66,7 @@ POLICY: dict[str, Roles] = {
     "admin.users": ADMINS,
     "admin.create_user": ADMINS,
     "admin.change_user": ADMINS,
-    "assets.plotly": ANYONE,
+    "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.
 TOKEN_FACES = frozenset({"api"})

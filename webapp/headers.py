@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Response, g, request
 
@@ -50,10 +50,7 @@ def send(
 
 def add(response: Response) -> Response:
     """Complete an answer's headers; registered as after_request."""
-    asked = cast(Any, request)._get_current_object()
-    if asked.endpoint in ("static", "bootstrap.static") and response.status_code in (200, 304):
-        response.headers["Cache-Control"] = "public, max-age=3600"  # in place of Flask's no-cache
-    complete(response, g.get("request_id", ""), asked.environ)
+    complete(response, g.get("request_id", ""), request.environ)
     return response
 
 

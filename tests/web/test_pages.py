@@ -194,19 +194,6 @@ def test_a_model_page_says_what_could_not_be_checked(app: Flask, browser: Open) 
     assert said not in browser("alice").get("/models/iris").text
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_plotly_is_served_from_here_and_kept_forever(
-    client: FlaskClient, browser: Open, packed: bool
-) -> None:
-    page = browser("alice").get("/").text
-    address = page.split('src="/assets/')[1].split('"')[0]
-    headers = {"Accept-Encoding": "gzip"} if packed else {}
-    answer = client.get(f"/assets/{address}", headers=headers)
-    assert (answer.headers.get("Content-Encoding") == "gzip") is packed
-    assert "immutable" in answer.headers["Cache-Control"]
-    assert client.get("/assets/plotly-0.0.0.min.js").status_code == 404
-
-
 @pytest.mark.parametrize(
     "path", ["/", "/models", "/models/iris", "/models/iris/predict", "/predictions", "/account"]
 )

@@ -1,30 +1,48 @@
-"""Files that pages load, at addresses that change with their contents."""
+"""Files that pages load: packed, at addresses that change with their contents, so that browsers keep them for good."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
+from mimetypes import guess_type
 from pathlib import Path
+from typing import NamedTuple
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.wrappers import Response as Answer
 
 from webapp.errors import NotFound
 
 FOREVER = "public, max-age=31536000, immutable"
+OURS = Path(__file__).resolve().parents[2] / "static"
+#: Files of others: the package they come with, and where they lie in it.
+FROM_PACKAGES = {
+    "plotly.min.js": ("plotly", "package_data/plotly.min.js"),
+    "bootstrap.min.css": ("flask_bootstrap", "static/bootstrap5/css/bootstrap.min.css"),
+}
 
 blueprint = Blueprint("assets", __name__)
 
 
-@blueprint.get("/assets/plotly-<number>.min.js")
-def plotly(number: str) -> Response:
-    """Plotly's own file out of its wheel, packed once in a process."""
-    if number != version("plotly"):
-        raise NotFound("This server has another version of Plotly; reload the page.")
-    packed = "gzip" in request.accept_encodings.values()
-    answer = Response(_plotly(packed=packed), mimetype="text/javascript")
+class File(NamedTuple):
+    """What is sent; `stamp` is the beginning of the SHA-256 of `plain`."""
+
+    stamp: str
+    plain: bytes
+    packed: bytes
+    kind: str
+
+
+@blueprint.get("/assets/<stamp>/<path:name>")
+def send(stamp: str, name: str) -> Answer:
+    """A file; an address of yesterday leads to that of today. Raises NotFound."""
+    file = _file(name)
+    if stamp != file.stamp:
+        return redirect(address(name))
+    packed = "gzip" in request.accept_encodings.values() and len(file.packed) < len(file.plain)
+    answer = Response(file.packed if packed else file.plain, mimetype=file.kind)
     answer.headers["Cache-Control"] = FOREVER
     answer.headers["Vary"] = "Accept-Encoding"
     if packed:
@@ -32,29 +50,30 @@ def plotly(number: str) -> Response:
     return answer
 
 
-def plotly_address() -> str:
-    """Where a page finds Plotly."""
-    return url_for("assets.plotly", number=version("plotly"))
-
-
 def address(name: str) -> str:
-    """Where a page finds a file of ours; the address changes when the file does."""
-    return url_for("static", filename=name, v=_stamp(Path(current_app.static_folder or "") / name))
+    """Where a page finds a file; raises NotFound."""
+    return url_for("assets.send", stamp=_file(name).stamp, name=name)
 
 
 @cache
-def _stamp(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+def _file(name: str) -> File:
+    plain = _path(name).read_bytes()
+    stamp = hashlib.sha256(plain).hexdigest()[:12]
+    kind = guess_type(name)[0] or "application/octet-stream"
+    return File(stamp, plain, gzip.compress(plain, 6, mtime=0), kind)
 
 
-@cache
-def _plotly(*, packed: bool) -> bytes:
-    # Found without importing plotly, which would cost every worker its memory.
-    spec = find_spec("plotly")
-    if spec is None or spec.origin is None:
-        raise NotFound("Plotly is not installed.")
-    text = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
-    return gzip.compress(text, 6, mtime=0) if packed else text
+def _path(name: str) -> Path:
+    if name in FROM_PACKAGES:
+        # Found without importing the package: Plotly would cost every worker its memory.
+        package, inside = FROM_PACKAGES[name]
+        spec = find_spec(package)
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).parent / inside
+    path = OURS / name
+    if name not in {p.relative_to(OURS).as_posix() for p in OURS.rglob("*.*")}:
+        raise NotFound("There is nothing at this address.")
+    return path
 
 
-GLOBALS = {"asset": address, "plotly": plotly_address}
+GLOBALS = {"asset": address}
