@@ -92,7 +92,7 @@ def test_the_tutorial_publishes_a_model(app: Flask, tmp_path: Path, monkeypatch:
     assert [line.partition("SHA-256 ")[0] for line in told.splitlines()] == [
         line.partition("SHA-256 ")[0] for line in blocks(page)[-1].splitlines()
     ]
-    shown = registry.describe(app.extensions["desk"].store, "wine")
+    shown = registry.describe(app.extensions["desk"].store, "wine", actor=None)
     assert shown.manifest["metrics"]["on"] == "test data" and shown.manifest["n_rows"] == 133
     assert [c.value for c in shown.schema.output.classes] == ["class_0", "class_1", "class_2"]
 
@@ -103,7 +103,7 @@ def test_the_example_of_card_and_schema_is_published(
     monkeypatch.chdir(tmp_path)
     card, schema = blocks(said("commands"), "json")
     publish_as_shown(app, said("commands"), card=card, schema=schema)
-    shown = registry.describe(app.extensions["desk"].store, "wine")
+    shown = registry.describe(app.extensions["desk"].store, "wine", actor=None)
     assert (shown.title, shown.schema.features[0].unit) == ("Wine", "% vol")
     assert shown.schema.output.classes[0].label == "Barolo"
     assert set(json.loads(card)) == set(shown.manifest["card"])

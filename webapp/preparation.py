@@ -28,7 +28,7 @@ def prepare(app: Flask, lock: Path, *, demos: bool) -> None:
     with WriteLock(lock, PREPARE_SECONDS)(), app.app_context():
         migrate()
         predictions.forget_keys()
-        if demos and not registry.list_models():
+        if demos and not registry.list_models(None):
             publish_demos()
         password = users.first_admin()
         if password:

@@ -20,7 +20,7 @@ GIVEN = ("prediction", "label", "probabilities", "warnings")
 
 def test_a_flipped_byte_is_refused_or_changes_no_answer(app: Flask, api: Callable[[str], ApiClient]) -> None:
     ask, desk, chance = api("alice"), app.extensions["desk"], random.Random(7)
-    rows = {name: desk.resolver.find(name).predictor.schema.example() for name in MODELS}
+    rows = {name: desk.resolver.find(name, actor=None).predictor.schema.example() for name in MODELS}
     before = {name: _given(app, ask, name, rows[name]) for name in MODELS}
     refused = 0
     for name in MODELS:
@@ -42,7 +42,7 @@ def test_a_damaged_manifest_stops_its_model_once_it_must_be_read(
     app: Flask, api: Callable[[str], ApiClient], how: str
 ) -> None:
     ask, desk = api("alice"), app.extensions["desk"]
-    body = {"inputs": desk.resolver.find("iris").predictor.schema.example()}
+    body = {"inputs": desk.resolver.find("iris", actor=None).predictor.schema.example()}
     DAMAGE[how](desk.store.root / "iris" / "1" / "manifest.json")
     assert ask("POST", "/models/iris/predict", body)[0] == 200  # loaded before, when it was sound
     _forget(app)
@@ -58,7 +58,7 @@ def test_an_engine_that_is_found_damaged_late_is_our_fault_not_the_askers(
     def lost(*_: object) -> None:
         raise BadArtifact("model.onnx of iris 1 is lost; restore it from a backup.")
 
-    ask, predictor = api("alice"), app.extensions["desk"].resolver.find("iris").predictor
+    ask, predictor = api("alice"), app.extensions["desk"].resolver.find("iris", actor=None).predictor
     monkeypatch.setattr(predictor, "_engines", {})
     monkeypatch.setattr(predictor, "_makers", dict.fromkeys(predictor._makers, lost))
     status, told = ask("POST", "/models/iris/predict", {"inputs": predictor.schema.example()})

@@ -42,9 +42,9 @@ def store(app: Flask) -> Store:
 def test_a_damaged_manifest_is_not_ready(store: Store, how: str) -> None:
     DAMAGE[how](store.root / "iris" / "1" / "manifest.json")
     with pytest.raises(NotReady, match="iris version 1 is not stored as it was published") as told:
-        registry.describe(store, "iris")
+        registry.describe(store, "iris", actor=None)
     assert told.value.retry_after == 60
-    assert registry.describe(store, "diabetes").version == "1"
+    assert registry.describe(store, "diabetes", actor=None).version == "1"
 
 
 def test_a_manifest_without_a_schema_is_not_ready(store: Store) -> None:
@@ -54,7 +54,7 @@ def test_a_manifest_without_a_schema_is_not_ready(store: Store) -> None:
     row.manifest_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     session().flush()
     with pytest.raises(NotReady):
-        registry.describe(store, "iris")
+        registry.describe(store, "iris", actor=None)
     session().rollback()
 
 
@@ -65,12 +65,12 @@ def iris(packages: dict[str, tuple[object, Package]]) -> Package:
 def test_a_new_title_replaces_the_old_one_and_none_leaves_it(
     store: Store, packages: dict[str, tuple[object, Package]]
 ) -> None:
-    before = registry.describe(store, "iris")
+    before = registry.describe(store, "iris", actor=None)
     registry.publish(store, iris(packages), name="iris", title="Irises")
-    again = registry.describe(store, "iris")
+    again = registry.describe(store, "iris", actor=None)
     assert (again.version, again.title, again.description) == ("1", "Irises", before.description)
     registry.publish(store, iris(packages), name="iris", title="", description="By petals")
-    again = registry.describe(store, "iris")
+    again = registry.describe(store, "iris", actor=None)
     assert (again.title, again.description) == ("Irises", "By petals")
 
 
@@ -90,13 +90,16 @@ def test_words_that_a_database_cannot_hold_are_refused(
     with pytest.raises(InvalidInput) as told:
         registry.publish(store, iris(packages), **{"name": "iris", "title": "Iris"} | wrong)
     assert [p.pointer for p in told.value.problems] == [f"#/{word}" for word in wrong]
-    assert (store.versions("iris"), registry.describe(store, "iris").title) == ([1], "Iris species")
+    assert (store.versions("iris"), registry.describe(store, "iris", actor=None).title) == (
+        [1],
+        "Iris species",
+    )
 
 
 def test_the_longest_words_fit(store: Store, packages: dict[str, tuple[object, Package]]) -> None:
     title, description = "é" * registry.LONGEST_TITLE, "é" * registry.LONGEST_DESCRIPTION
     registry.publish(store, iris(packages), name="a" * 63, title=title, description=description)
-    assert registry.describe(store, "a" * 63).title == title
+    assert registry.describe(store, "a" * 63, actor=None).title == title
 
 
 def test_who_publishes_at_the_same_time_gets_a_number_of_its_own(
@@ -111,7 +114,7 @@ def test_who_publishes_at_the_same_time_gets_a_number_of_its_own(
 
     with ThreadPoolExecutor(4) as pool:
         numbers = sorted(pool.map(publish, range(4)))
-    listed = registry.list_versions("rush")
+    listed = registry.list_versions("rush", actor=None)
     assert numbers == sorted(v.number for v in listed) == ["1", "2", "3", "4"]
     assert store.versions("rush") == [1, 2, 3, 4]
     assert [v.number for v in listed if v.live] == ["1"]
@@ -119,7 +122,7 @@ def test_who_publishes_at_the_same_time_gets_a_number_of_its_own(
 
 def test_a_version_that_never_was_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
-        registry.describe(store, "iris", "2")
+        registry.describe(store, "iris", "2", actor=None)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_a_name_that_a_database_cannot_look_for_is_not_found(
     app: Flask, wanted: tuple[str, str | None, str | None]
 ) -> None:
     with pytest.raises(NotFound):
-        app.extensions["desk"].resolver.find(*wanted)
+        app.extensions["desk"].resolver.find(*wanted, actor=None)
 
 
 @pytest.mark.parametrize("how", ["nested too deep", "not UTF-8", "a folder"])
@@ -148,4 +151,4 @@ def test_a_lost_model_file_is_damage(app: Flask, store: Store) -> None:
         with pytest.raises(BadArtifact, match="lost"):
             store.read("iris", 1, name)
     with pytest.raises(NotReady):
-        app.extensions["desk"].resolver.find("iris")
+        app.extensions["desk"].resolver.find("iris", actor=None)

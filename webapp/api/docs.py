@@ -13,6 +13,7 @@ from webapp.auth import visitor
 from webapp.doors import METHOD, STATUS, UNEXPECTED, desk, json_response
 from webapp.errors import NotReady
 from webapp.services import registry
+from webapp.services.people import Actor
 from webapp.services.registry import ModelDetail
 
 ASSETS = frozenset({"swagger_bundle.js", "swagger_preset.js", "swagger_style.css"})
@@ -29,14 +30,14 @@ def _asset_folder() -> Path:
 @api.get("/openapi.json")
 def openapi_document() -> Response:
     """OpenAPI 3.1; for somebody signed in, with a concrete request schema for each published model."""
-    known = registry.list_models() if visitor() else []
-    details = [_described(m.name) for m in known]
+    who = visitor()
+    details = [_described(m.name, who) for m in registry.list_models(who)] if who else []
     return json_response(openapi.document(current_app.config["VERSION"], [d for d in details if d]))
 
 
-def _described(name: str) -> ModelDetail | None:
+def _described(name: str, actor: Actor) -> ModelDetail | None:
     try:
-        return registry.describe(desk().store, name)
+        return registry.describe(desk().store, name, actor=actor)
     except NotReady:  # a damaged model must not hide the others
         return None
 

@@ -6,6 +6,7 @@ from flask import Response, request
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
+from webapp.auth import actor
 from webapp.doors import desk, json_response
 from webapp.services import registry
 
@@ -13,17 +14,19 @@ from webapp.services import registry
 @api.get("/models")
 def list_models() -> Response:
     """Every model with a live version."""
-    return json_response({"data": [presenters.model_line(m) for m in registry.list_models()]})
+    return json_response({"data": [presenters.model_line(m) for m in registry.list_models(actor())]})
 
 
 @api.get("/models/<name>")
 def show_model(name: str) -> Response:
     """A model's schema, card and metrics, of its live version or of `?version=`."""
-    detail = registry.describe(desk().store, name, request.args.get("version"))
+    detail = registry.describe(desk().store, name, request.args.get("version"), actor=actor())
     return json_response(presenters.model(detail))
 
 
 @api.get("/models/<name>/versions")
 def list_versions(name: str) -> Response:
     """The versions of a model, newest first."""
-    return json_response({"data": [presenters.version_line(v) for v in registry.list_versions(name)]})
+    return json_response(
+        {"data": [presenters.version_line(v) for v in registry.list_versions(name, actor=actor())]}
+    )

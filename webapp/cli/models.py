@@ -76,7 +76,7 @@ def publish(
 @model.command("list")
 def list_models() -> None:
     """List the models and the version that answers."""
-    for info in registry.list_models():
+    for info in registry.list_models(None):
         click.echo(
             f"{info.name:<24} version {info.live:<4} of {info.versions:<4} {info.task:<15} {info.title}"
         )

@@ -4,7 +4,7 @@ from webapp.db.audit import Event, Leaf
 from webapp.db.changes import Change
 from webapp.db.failures import Failure
 from webapp.db.predictions import IdempotencyKey, Prediction
-from webapp.db.registry import Alias, Model, ModelVersion
+from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
 from webapp.db.users import LoginFailure, TokenFamily, User
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Leaf",
     "LoginFailure",
     "Model",
+    "ModelAccess",
     "ModelVersion",
     "Prediction",
     "TokenFamily",

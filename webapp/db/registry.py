@@ -20,6 +20,17 @@ class Model(Base):
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(String(2000), default="")
     created_us: Mapped[int] = mapped_column(BigInteger)
+    #: False: every predictor may use it; True: those of `model_access` only.
+    restricted: Mapped[bool] = mapped_column(default=False)
+
+
+class ModelAccess(Base):
+    """Somebody who may use a restricted model; admins and auditors need no row."""
+
+    __tablename__ = "model_access"
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
 
 
 class ModelVersion(Base):

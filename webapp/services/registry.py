@@ -17,7 +17,7 @@ from webapp.ml.packaging import Package
 from webapp.ml.runtime import Predictor, Runtime
 from webapp.ml.schema import Schema
 from webapp.ml.store import MODEL_NAME, Store
-from webapp.services import audit
+from webapp.services import audit, model_access
 from webapp.services.clock import now_us
 from webapp.services.people import Actor
 
@@ -78,6 +78,8 @@ class Resolved:
     schema_hash: str
     predictor: Predictor
     labels: dict[Any, str]
+    #: Accounts that may use the model; None: all of them.
+    allowed: frozenset[int] | None = None
 
 
 class Resolver:
@@ -90,8 +92,13 @@ class Resolver:
         self._number = -1
         self._known: dict[tuple[str, str | None, str | None], Resolved] = {}
 
-    def find(self, model: str, version: str | None = None, alias: str | None = None) -> Resolved:
-        """The version asked for, or the live one; raises NotFound, or NotReady when its file is damaged."""
+    def find(
+        self, model: str, version: str | None = None, alias: str | None = None, *, actor: Actor | None
+    ) -> Resolved:
+        """The version asked for, or the live one; `actor` None is the operator.
+
+        Raises NotFound, also for a model that `actor` may not use, or NotReady when its file is damaged.
+        """
         number = self._watch.numbers()[REGISTRY]
         if number != self._number:
             self._known, self._number = {}, number
@@ -99,8 +106,10 @@ class Resolver:
         found = self._known.get(wanted)
         if found is None:
             known = self._known  # a change while loading must not be remembered under the new number
-            found = known[wanted] = self._load(_find_version(model, version, alias))
+            found = known[wanted] = self._load(_find_version(model, version, alias, actor))
             session().rollback()  # whoever waits for the group commit must not hold a connection meanwhile
+        if found.allowed is not None and not model_access.is_among(actor, found.allowed):
+            raise _absent(model)
         return found
 
     def _load(self, row: ModelVersion) -> Resolved:
@@ -118,6 +127,7 @@ class Resolver:
             schema_hash=row.schema_hash,
             predictor=predictor,
             labels={choice.value: choice.label for choice in predictor.schema.output.classes},
+            allowed=model_access.allowed(session(), row.model),
         )
 
 
@@ -207,14 +217,15 @@ def _register(
     return row
 
 
-def list_models() -> list[ModelInfo]:
-    """Every model with a live version, by name."""
+def list_models(actor: Actor | None) -> list[ModelInfo]:
+    """Every model with a live version that `actor` may use, by name; None is the operator, who may use all."""
     counts = select(ModelVersion.model_id, func.count().label("n")).group_by(ModelVersion.model_id).subquery()
     rows = session().execute(
         select(Model, ModelVersion, counts.c.n)
         .join(Alias, (Alias.model_id == Model.id) & (Alias.name == LIVE))
         .join(ModelVersion, ModelVersion.id == Alias.version_id)
         .join(counts, counts.c.model_id == Model.id)
+        .where(model_access.condition(actor))
         .order_by(Model.name)
     )
     return [ModelInfo(m.name, m.title, m.description, v.task, str(v.number), n) for m, v, n in rows]
@@ -222,7 +233,7 @@ def list_models() -> list[ModelInfo]:
 
 def damage(store: Store, name: str) -> str:
     """What is wrong with the live version of a model as it is stored, every file of it; empty if nothing is."""
-    row = _find_version(name, None, None)
+    row = _find_version(name, None, None, None)
     try:
         for file in _published(store, row)["files"]:
             store.read(name, row.number, file)
@@ -231,19 +242,19 @@ def damage(store: Store, name: str) -> str:
     return ""
 
 
-def describe_sound(store: Store, name: str, version: str | None = None) -> ModelDetail | None:
+def describe_sound(
+    store: Store, name: str, version: str | None = None, *, actor: Actor | None
+) -> ModelDetail | None:
     """As `describe`, or None for a version that is not stored as it was published; raises NotFound."""
     try:
-        return describe(store, name, version)
+        return describe(store, name, version, actor=actor)
     except NotReady:
         return None
 
 
-def list_versions(name: str) -> list[VersionInfo]:
-    """The versions of a model, newest first; raises NotFound."""
-    model = _model(session(), name)
-    if model is None:
-        raise _absent(name)
+def list_versions(name: str, *, actor: Actor | None) -> list[VersionInfo]:
+    """The versions of a model, newest first; raises NotFound, also for a model that `actor` may not use."""
+    model = _usable(name, actor)
     live = session().scalar(select(Alias.version_id).where(Alias.model_id == model.id, Alias.name == LIVE))
     rows = session().scalars(
         select(ModelVersion).where(ModelVersion.model_id == model.id).order_by(ModelVersion.number.desc())
@@ -251,12 +262,13 @@ def list_versions(name: str) -> list[VersionInfo]:
     return [VersionInfo(str(v.number), v.digest, v.created_us, v.id == live) for v in rows]
 
 
-def describe(store: Store, name: str, version: str | None = None) -> ModelDetail:
-    """A model as one version (default: the live one) describes it.
+def describe(store: Store, name: str, version: str | None = None, *, actor: Actor | None) -> ModelDetail:
+    """A model as one version (default: the live one) describes it; `actor` None is the operator.
 
-    Raises NotFound, or NotReady for a version that is not stored as it was published.
+    Raises NotFound, also for a model that `actor` may not use, or NotReady for a version that is not stored as
+    it was published.
     """
-    row = _find_version(name, version, None)
+    row = _find_version(name, version, None, actor)
     manifest = _published(store, row)
     try:
         schema = Schema.from_dict(manifest.get("schema"))
@@ -271,7 +283,7 @@ def describe(store: Store, name: str, version: str | None = None) -> ModelDetail
         schema=schema,
         manifest=manifest,
         created_us=row.created_us,
-        versions=list_versions(name),
+        versions=list_versions(name, actor=actor),
     )
 
 
@@ -295,10 +307,15 @@ def _model(s: Session, name: str) -> Model | None:
     return s.scalar(select(Model).where(Model.name == name)) if MODEL_NAME.fullmatch(name) else None
 
 
-def _find_version(name: str, version: str | None, alias: str | None) -> ModelVersion:
+def _usable(name: str, actor: Actor | None) -> Model:
     model = _model(session(), name)
-    if model is None:
+    if model is None or not model_access.is_among(actor, model_access.allowed(session(), model)):
         raise _absent(name)
+    return model
+
+
+def _find_version(name: str, version: str | None, alias: str | None, actor: Actor | None) -> ModelVersion:
+    model = _usable(name, actor)
     query = select(ModelVersion).where(ModelVersion.model_id == model.id)
     if version is not None:
         if not (version.isascii() and version.isdigit() and len(version) < 9):

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, render_template, request, st
 
 from webapp.auth import actor
 from webapp.doors import desk
-from webapp.errors import InvalidInput
+from webapp.errors import InvalidInput, NotFound
 from webapp.ml.schema import Feature
 from webapp.services import history, registry
 from webapp.services.clock import now_us
@@ -58,7 +58,7 @@ def index() -> str | tuple[str, int]:
         asked=request.args,
         page=history.search(actor(), filters, limit=ROWS, key=key, cursor=cursor),
         totals=history.count(actor(), filters, at_most=COUNTED),
-        models=registry.list_models(),
+        models=registry.list_models(actor()),
     )
     return (page, 422) if problems else page
 
@@ -90,13 +90,22 @@ def print_record(record_id: str) -> str:
 def _columns(filters: Filters) -> tuple[str, ...]:
     if not filters.model:
         return ()
-    if model := registry.describe_sound(desk().store, filters.model):
-        return model.schema.names
+    try:
+        model = registry.describe_sound(desk().store, filters.model, actor=actor())
+    except NotFound:  # or no longer open to this person, whose own records stay readable
+        if names := _names_on_record(filters):
+            return names
+        raise
+    return model.schema.names if model else _names_on_record(filters)
+
+
+def _names_on_record(filters: Filters) -> tuple[str, ...]:
     return next((tuple(r.used) for r in history.export(actor(), filters) if r.used), ())
 
 
 def _sheet(record: Record) -> Sheet:
-    model = registry.describe_sound(desk().store, record.model, record.version)
+    # Who may read the record may read what its columns are called, whoever may use the model now.
+    model = registry.describe_sound(desk().store, record.model, record.version, actor=None)
     if model is None:  # what is on the record does not depend on the model store
         features = [Named(name, name) for name in record.used or {}]
         return Sheet(record.model, "", features, sound=False)

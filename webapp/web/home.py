@@ -49,7 +49,7 @@ def dashboard() -> str:
         charts=overview_charts(seen, classes or (sorted(seen.series) if model else [])),
         periods=PERIODS,
         asked={"period": period, "model": model or ""},
-        models=registry.list_models(),
+        models=registry.list_models(actor()),
     )
 
 
@@ -73,7 +73,7 @@ def _overview(who: Actor, model: str | None, period: str) -> Overview:
 def _classes(model: str | None) -> list[str]:
     if model is None:
         return []
-    found = registry.describe_sound(desk().store, model)
+    found = registry.describe_sound(desk().store, model, actor=actor())
     return [c.label for c in found.schema.output.classes] if found else []
 
 

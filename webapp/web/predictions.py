@@ -21,7 +21,7 @@ blueprint = Blueprint("predictions", __name__)
 def form(name: str) -> Response | str | tuple[str, int, dict[str, str]]:
     """The form of the version that answers or of `?version=`: empty, with an example, or beside `?record=`."""
     version = request.args.get("version") or None
-    model = registry.describe(desk().store, name, version)
+    model = registry.describe(desk().store, name, version, actor=actor())
     if request.method != "POST":
         return _page(model, *_asked(model))
     form = ModelForm(model.schema, request.form)

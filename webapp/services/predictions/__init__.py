@@ -73,7 +73,7 @@ def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
     _may_predict(actor)
     desk.quota.spend(actor.id)
     _check_frame(desk, ask)
-    chosen = desk.resolver.find(ask.model, ask.version, ask.alias)
+    chosen = desk.resolver.find(ask.model, ask.version, ask.alias, actor=actor)
     begun = time.perf_counter_ns()
     checked = _check(chosen, ask)
     check_us = (time.perf_counter_ns() - begun) // 1000
@@ -182,6 +182,10 @@ def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick
         except StaleAccess:
             caller = people.recheck(actor)
             _may_predict(caller)
+            desk.watch.numbers(fresh=True)
+            desk.resolver.find(
+                ask.model, ask.version, ask.alias, actor=caller
+            )  # it may be closed to them now
             entry.access, entry.error = caller.access, None
     else:
         raise NotReady("Accounts are changing without pause; try again in a moment.")
