@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from timeit import repeat
 
 import pytest
@@ -205,3 +206,24 @@ def test_a_row_of_numbers_is_checked_in_microseconds(n: int, bound: float) -> No
     schema = Schema(features, Output("regression", "y", "Y"))
     row = dict.fromkeys(schema.names, 3.5)
     assert min(repeat(lambda: schema.check(row), number=200, repeat=5)) / 200 < bound
+
+
+def test_a_group_is_kept_and_told_to_programs() -> None:
+    schema = Schema((AGE, replace(HEIGHT, group="Body")), SCHEMA.output)
+    assert Schema.from_dict(schema.to_dict()) == schema
+    described = schema.json_schema()["properties"]
+    assert described["height"]["x-group"] == "Body"
+    assert "x-group" not in described["age"]
+
+
+def test_a_schema_without_groups_has_the_digest_that_it_had_before_there_were_groups() -> None:
+    assert all("group" not in feature for feature in SCHEMA.to_dict()["features"])
+    assert SCHEMA.digest == "ae68ba023e3553dcd3c3b4575c3501ab1345bca35b861362e8b4ee53eae28f20"
+
+
+@pytest.mark.parametrize("group", ["", "  ", "x" * 101, 3, "a\x00"])
+def test_a_group_is_a_short_text(group: object) -> None:
+    data = SCHEMA.to_dict()
+    data["features"][0]["group"] = group
+    with pytest.raises(BadArtifact, match="#/features/age/group must be a text of 1 to 100 characters"):
+        Schema.from_dict(data)

@@ -54,7 +54,10 @@ def _iris() -> Demo:
             "Three species only: any other flower is still given one of the three names.",
         ),
         {
-            "features": {name: {"unit": "cm", "minimum": 0, "maximum": 30} for name in lengths},
+            "features": {
+                name: {"unit": "cm", "minimum": 0, "maximum": 30, "group": name.split("_")[0].capitalize()}
+                for name in lengths
+            },
             "output": {"label": "Species"},
         },
     )
@@ -84,15 +87,24 @@ def _breast_cancer() -> Demo:
             "426 of the 569 cases of Wolberg, Street and Mangasarian (1995), chosen at random in each class.",
             "One hospital, 1989 to 1995. Not a medical device.",
         ),
-        {"features": {name: {"minimum": 0} for name in _nuclei()}, "output": {"label": "Diagnosis"}},
+        {
+            "features": {
+                name: {"minimum": 0, "group": group} for group, names in _nuclei().items() for name in names
+            },
+            "output": {"label": "Diagnosis"},
+        },
     )
 
 
-def _nuclei() -> list[str]:
+def _nuclei() -> dict[str, list[str]]:
     """The names of the 30 features: ten measures, each as mean, standard error and worst."""
     measures = "radius texture perimeter area smoothness compactness concavity concave_points symmetry"
     ten = [*measures.split(), "fractal_dimension"]
-    return [f"mean_{m}" for m in ten] + [f"{m}_error" for m in ten] + [f"worst_{m}" for m in ten]
+    return {
+        "Mean of the nuclei": [f"mean_{m}" for m in ten],
+        "Standard error": [f"{m}_error" for m in ten],
+        "Worst: mean of the three largest": [f"worst_{m}" for m in ten],
+    }
 
 
 def _train_breast_cancer() -> Sample:
@@ -108,7 +120,7 @@ def _train_breast_cancer() -> Sample:
 def _diabetes() -> Demo:
     title = "Diabetes progression"
     description = "How far diabetes has progressed after one year, from ten measures at its start."
-    serum = {"label": "Total serum cholesterol", "unit": "mg/dl"}
+    person, serum = {"group": "Person"}, {"group": "Blood serum"}
     return Demo(
         "diabetes",
         title,
@@ -122,17 +134,17 @@ def _diabetes() -> Demo:
         ),
         {
             "features": {
-                "age": {"unit": "years", "minimum": 0, "maximum": 120},
-                "sex": {"label": "Sex (as coded in the data)", "kind": "category", "closed": True,
+                "age": {**person, "unit": "years", "minimum": 0, "maximum": 120},
+                "sex": {**person, "label": "Sex (as coded in the data)", "kind": "category", "closed": True,
                         "choices": [{"value": 1.0, "label": "1"}, {"value": 2.0, "label": "2"}]},
-                "bmi": {"label": "Body mass index", "unit": "kg/m²", "minimum": 5, "maximum": 100},
-                "bp": {"label": "Mean blood pressure", "unit": "mmHg", "minimum": 20, "maximum": 250},
-                "s1": serum,
-                "s2": {"label": "Low-density lipoproteins", "unit": "mg/dl"},
-                "s3": {"label": "High-density lipoproteins", "unit": "mg/dl"},
-                "s4": {"label": "Total cholesterol / HDL"},
-                "s5": {"label": "Log of serum triglycerides", "unit": "log(mg/dl)"},
-                "s6": {"label": "Blood sugar", "unit": "mg/dl"},
+                "bmi": {**person, "label": "Body mass index", "unit": "kg/m²", "minimum": 5, "maximum": 100},
+                "bp": {**person, "label": "Mean blood pressure", "unit": "mmHg", "minimum": 20, "maximum": 250},
+                "s1": {**serum, "label": "Total serum cholesterol", "unit": "mg/dl"},
+                "s2": {**serum, "label": "Low-density lipoproteins", "unit": "mg/dl"},
+                "s3": {**serum, "label": "High-density lipoproteins", "unit": "mg/dl"},
+                "s4": {**serum, "label": "Total cholesterol / HDL"},
+                "s5": {**serum, "label": "Log of serum triglycerides", "unit": "log(mg/dl)"},
+                "s6": {**serum, "label": "Blood sugar", "unit": "mg/dl"},
             },
             "output": {"label": "Disease progression"},
         },
@@ -153,6 +165,7 @@ def _train_diabetes() -> Sample:
 def _purchase() -> Demo:
     title = "Online purchase"
     description = "Whether a visit to a web shop ends with a purchase; inputs may be missing."
+    visitor, visit = {"group": "Visitor"}, {"group": "Visit"}
     return Demo(
         "purchase",
         title,
@@ -166,11 +179,11 @@ def _purchase() -> Demo:
         ),
         {
             "features": {
-                "age": {"unit": "years", "minimum": 0, "maximum": 120},
-                "minutes": {"label": "Time on site", "unit": "min", "minimum": 0, "maximum": 1440},
-                "pages": {"label": "Pages seen", "minimum": 0},
-                "channel": {"label": "Came from"},
-                "returning": {"label": "Has bought before"},
+                "age": {**visitor, "unit": "years", "minimum": 0, "maximum": 120},
+                "minutes": {**visit, "label": "Time on site", "unit": "min", "minimum": 0, "maximum": 1440},
+                "pages": {**visit, "label": "Pages seen", "minimum": 0},
+                "channel": {**visit, "label": "Came from"},
+                "returning": {**visitor, "label": "Has bought before"},
             },
             "output": {
                 "label": "Purchase",

@@ -36,6 +36,11 @@ def tag() -> str:
     return _SPOKEN[request.accept_languages.best_match(_SPOKEN, "en")]
 
 
+def decimal_sign(language: str) -> str:
+    """What parts a number's decimals from its whole: in forms, pages and pasted rows of that language alike."""
+    return "," if language == "pt-BR" else "."
+
+
 def theme() -> str:
     """light or dark; empty where the system decides."""
     actor = g.get("actor")

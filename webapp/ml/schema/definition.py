@@ -58,7 +58,7 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` gives an equal schema back."""
         return {
-            "features": [documents.plain(asdict(feature)) for feature in self.features],
+            "features": [documents.feature(feature) for feature in self.features],
             "output": documents.plain(asdict(self.output)),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from math import ceil, floor, isfinite
 from typing import Any, Final, get_args
 
@@ -24,6 +24,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def feature(of: Feature) -> dict[str, Any]:
+    """The stored form. No group leaves no trace, so that schemas from before there were groups keep their digest."""
+    stored: dict[str, Any] = plain(asdict(of))
+    if of.group is None:
+        del stored["group"]
+    return stored
 
 
 def read(data: object) -> tuple[tuple[Feature, ...], Output]:
@@ -108,6 +116,7 @@ def _property(feature: Feature) -> dict[str, Any]:
         "enum": _enum(feature),
         "default": feature.default,
         "x-unit": feature.unit,
+        "x-group": feature.group,
         "examples": [example(feature)],
     }
     return {key: value for key, value in described.items() if value is not None}
@@ -158,6 +167,10 @@ _FEATURE: Final[dict[str, tuple[Test, str]]] = {
     "choices": (lambda v: isinstance(v, (list, tuple)), "a list of {value, label}"),
     "closed": (lambda v: isinstance(v, bool), "true or false"),
     "learned": (lambda v: True, ""),
+    "group": (
+        lambda v: v is None or (_text(100)(v) and bool(v.strip())),
+        "a text of 1 to 100 characters, or null",
+    ),
     "max_length": (lambda v: type(v) is int and 1 <= v <= 100_000, "a whole number, 1 to 100000"),
 }
 _OUTPUT: Final[dict[str, tuple[Test, str]]] = {

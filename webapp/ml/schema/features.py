@@ -52,6 +52,8 @@ class Feature:
     learned: Learned | None = None
     #: characters, for text and for category strings
     max_length: int = 1000
+    #: the heading under which a form shows it, beside others of the same group
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
