@@ -17,9 +17,11 @@ import pysqlite3
 from playwright.sync_api import Page, sync_playwright
 
 from config import ROOT
+from tests.browser import gallery
 from tests.browser.conftest import NO_CALLS, QUIET
-from tests.conftest import password
+from tests.conftest import password, settings
 from tests.server import Server, serve
+from webapp.app import create_app
 
 IMAGES = ROOT / "docs" / "images"
 CAST = {"alice": "analyst", "bob": "analyst", "dave": "admin"}
@@ -51,6 +53,7 @@ def main() -> None:
             ask_by_form(pages["alice"])
             spread(folder / "parecer.db")
             take(pages["alice"], pages["dave"])
+            show_design(pages["alice"], folder)
             browser.close()
     for picture in sorted(IMAGES.glob("*.png")):
         print(f"{picture.relative_to(ROOT)} {picture.stat().st_size // 1000} kB")
@@ -156,6 +159,18 @@ def take(alice: Page, dave: Page) -> None:
     alice.emulate_media(media="print")
     alice.evaluate("document.body.style.padding = '18mm'")  # the margins that only a printer adds
     shoot(alice, "printed-record")
+
+
+def show_design(page: Page, folder: Path) -> None:
+    """Every macro, in both themes."""
+    html = gallery.page(create_app(settings(folder)))
+    page.route("**/gallery", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.set_viewport_size({"width": 960, "height": 720})
+    for theme in ("light", "dark"):
+        page.emulate_media(media="screen", color_scheme=theme)  # type: ignore[arg-type]
+        page.goto("/gallery")
+        page.wait_for_selector(".plot .main-svg")
+        shoot(page, f"design-{theme}", full_page=True)
 
 
 def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
