@@ -47,6 +47,7 @@ POLICY: dict[str, Roles] = {
     "api.predict_default": PREDICTORS,
     "api.list_predictions": SIGNED_IN,
     "api.show_prediction": SIGNED_IN,
+    "api.report_outcome": PREDICTORS,
     "api.openapi_document": ANYONE,  # the models are in it only for somebody signed in
     "api.docs": ANYONE,
     "api.errors": ANYONE,

@@ -9,9 +9,9 @@ from sqlalchemy import delete
 
 from tests.conftest import CAST, _admin, _database
 from tests.records import MODELS, NOON, Ledger
-from webapp.db import Failure, Model, Prediction, User
+from webapp.db import Failure, Model, Outcome, Prediction, Review, User
 from webapp.db.base import session
-from webapp.db.engine import engine_options, prepare
+from webapp.db.engine import WriteLock, engine_options, prepare
 from webapp.extensions import db
 
 
@@ -28,6 +28,7 @@ def bare(
     made = Flask("ledger")
     made.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
     db.init_app(made)
+    made.extensions["write_lock"] = WriteLock(None)  # one test writes at a time
     with made.app_context():
         prepare(db.engine)
         db.create_all()
@@ -44,6 +45,6 @@ def bare(
 @pytest.fixture
 def ledger(bare: Flask) -> Iterator[Ledger]:
     with bare.app_context():
-        for table in (Prediction, Failure):
+        for table in (Review, Outcome, Prediction, Failure):
             session().execute(delete(table))
         yield Ledger(session())

@@ -7,6 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 
+from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
 from webapp.services.registry import ModelDetail
 
@@ -20,7 +21,6 @@ KEY = {
     "description": "Send the same key again to get the same records instead of new ones; kept for at least 24 hours.",
     "schema": {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
 }
-ASKED = ("model", "version", "label", "user", "channel", "subject", "from", "to", "q")
 
 
 def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
@@ -161,7 +161,19 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Prediction": _object(ANSWER, {"unit": _maybe(TEXT)}),
     "Predictions": _object({"predictions": {"type": "array", "items": {"type": "object"}}}),
     "Record": _object(
-        {**ANSWER, "prediction": {}, "inputs": {"type": ["object", "null"]}, "user": TEXT, "channel": TEXT}
+        {**ANSWER, "prediction": {}, "inputs": {"type": ["object", "null"]}, "user": TEXT, "channel": TEXT},
+        {"review": _maybe(TEXT), "outcome": _maybe(TEXT)},
+    ),
+    "Outcome": _object(
+        {
+            "id": TEXT,
+            "actual": {"type": ["string", "number"]},
+            "verdict": {"enum": ["agrees", "differs", "known"]},
+            "source": TEXT,
+            "user": TEXT,
+            "event": TEXT,
+            "created_at": MOMENT,
+        }
     ),
     "Tokens": _object(
         {"access_token": TEXT, "refresh_token": TEXT, "token_type": TEXT, "expires_in": {"type": "integer"}}
@@ -180,7 +192,7 @@ _PAGING = [
     },
     {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1_000_000}},
     {"name": "cursor", "in": "query", "schema": TEXT},
-    *({"name": name, "in": "query", "schema": TEXT} for name in ASKED),
+    *({"name": name, "in": "query", "schema": TEXT} for name in WORDS),
 ]
 _PAGE = _object(
     {
@@ -189,6 +201,17 @@ _PAGE = _object(
         "next_cursor": _maybe(TEXT),
     }
 )
+_ACTUAL = {
+    **_object(
+        {
+            "actual": {
+                "type": ["string", "number", "boolean"],
+                "description": "A class of the version, by value or label; for a regression a finite number.",
+            }
+        }
+    ),
+    "additionalProperties": False,
+}
 _ANY_ROW = {"type": "object", "description": "feature name: value"}
 ROUTES: dict[str, dict[str, Any]] = {
     "/login": {
@@ -266,6 +289,16 @@ ROUTES: dict[str, dict[str, Any]] = {
             parameters=[RECORD_ID],
             answers={"200": _ref("Record")},
             errors=(401, 404),
+        )
+    },
+    "/predictions/{id}/outcome": {
+        "post": _operation(
+            "report_outcome",
+            "Report what turned out to be true",
+            body={"required": True, "content": {JSON: {"schema": _ACTUAL, "example": {"actual": "setosa"}}}},
+            parameters=[RECORD_ID],
+            answers={"201": _ref("Outcome")},
+            errors=(401, 403, 404, 409, 415, 422),
         )
     },
 }

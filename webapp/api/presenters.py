@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webapp.services.history import Record
+from webapp.services.outcomes import Reported
 from webapp.services.predictions import Made, Refused
 from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
+from webapp.services.reviews import Reviewed
 
 
 def moment(us: int) -> datetime:
@@ -103,6 +105,32 @@ def record(kept: Record) -> dict[str, Any]:
         "artifact_sha256": kept.digest,
         "schema_hash": kept.schema_hash,
         "state": kept.state,
+        "review": kept.review,
+        "outcome": kept.outcome,
         "created_at": moment(kept.created_us),
         "finished_at": moment(kept.finished_us),
+    }
+
+
+def review(told: Reviewed) -> dict[str, Any]:
+    """What somebody decided about a record."""
+    return {
+        "action": told.action,
+        "decision": told.decision,
+        "reason": told.reason,
+        "user": told.user,
+        "event": told.event,
+        "created_at": moment(told.at_us),
+    }
+
+
+def outcome(told: Reported) -> dict[str, Any]:
+    """What turned out to be true of a record."""
+    return {
+        "actual": told.actual,
+        "verdict": told.verdict,
+        "source": told.source,
+        "user": told.user,
+        "event": told.event,
+        "created_at": moment(told.at_us),
     }

@@ -8,15 +8,15 @@ from flask import Response, current_app, request, url_for
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
-from webapp.api.openapi import ASKED
 from webapp.auth import actor
-from webapp.doors import json_response
-from webapp.errors import InvalidInput, Problem
-from webapp.services import history
-from webapp.services.filters import Filters
+from webapp.doors import desk, json_body, json_response
+from webapp.errors import InvalidInput, Problem, pointer_token
+from webapp.services import history, outcomes, reviews
+from webapp.services.filters import WORDS, Filters
 
 MOST = 100
 FARTHEST = 1_000_000
+MOST_BYTES, MOST_NAMED = 16_384, 10
 PAGING = ("limit", "offset", "cursor")
 
 
@@ -48,12 +48,31 @@ def list_predictions() -> Response:
 
 @api.get("/predictions/<record_id>")
 def show_prediction(record_id: str) -> Response:
-    """One record, with what was asked and what was answered."""
-    return json_response(presenters.record(history.get(actor(), record_id)))
+    """One record, with what was asked, what was answered and what became of it."""
+    found = history.get(actor(), record_id)
+    told = {
+        "reviews": [presenters.review(r) for r in reviews.of(found.id)],
+        "outcomes": [presenters.outcome(o) for o in outcomes.of(found.id)],
+    }
+    return json_response(presenters.record(found) | told)
+
+
+@api.post("/predictions/<record_id>/outcome")
+def report_outcome(record_id: str) -> Response:
+    """What turned out to be true; a later report corrects an earlier one."""
+    body = json_body(MOST_BYTES)
+    problems = [Problem(f"#/{pointer_token(word)}", "is not a field of this request") for word in body]
+    problems = [p for p in problems[:MOST_NAMED] if p.pointer != "#/actual"]
+    if "actual" not in body:
+        problems.append(Problem("#/actual", "is required: a class of the version, or a number"))
+    if problems:
+        raise InvalidInput(problems)
+    told = outcomes.report(desk().store, actor(), record_id, body["actual"], "api")
+    return json_response({"id": record_id, **presenters.outcome(told)}, 201)
 
 
 def _links(cursor: str | None) -> list[str]:
-    kept: dict[str, Any] = {w: request.args[w] for w in (*ASKED, "limit") if w in request.args}
+    kept: dict[str, Any] = {w: request.args[w] for w in (*WORDS, "limit") if w in request.args}
     links = [f'<{url_for("api.list_predictions", **kept)}>; rel="first"']
     if cursor is not None:
         links.append(f'<{url_for("api.list_predictions", **kept, cursor=cursor)}>; rel="next"')

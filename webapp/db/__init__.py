@@ -5,6 +5,7 @@ from webapp.db.changes import Change
 from webapp.db.failures import Failure
 from webapp.db.predictions import IdempotencyKey, Prediction
 from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
+from webapp.db.reviews import Outcome, Review
 from webapp.db.users import LoginFailure, TokenFamily, User
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "Model",
     "ModelAccess",
     "ModelVersion",
+    "Outcome",
     "Prediction",
+    "Review",
     "TokenFamily",
     "User",
 ]

@@ -11,6 +11,21 @@ from webapp.db.users import User
 from webapp.extensions import Base
 
 CHANNELS = ("form", "api", "batch", "wire")
+STATES = ("active", "restricted", "erased")
+#: What is true of few records, and is asked for in order of time: SQL of each, as queries have to write it.
+RARE = {
+    "warned": "warned > 0",
+    "inactive": "state <> 'active'",
+    "reviewed": "review IS NOT NULL",
+    "known": "outcome IS NOT NULL",
+}
+#: Written after the answer was given, so by no insert.
+LATER = frozenset({"review", "outcome"})
+
+
+def _rare(name: str, condition: str) -> Index:
+    where = text(condition)
+    return Index(f"ix_predictions_{name}", "created_us", "seq", postgresql_where=where, sqlite_where=where)
 
 
 class Prediction(Base):
@@ -27,6 +42,7 @@ class Prediction(Base):
             postgresql_where=text("subject IS NOT NULL"),
             sqlite_where=text("subject IS NOT NULL"),
         ),
+        *(_rare(name, condition) for name, condition in RARE.items()),
     )
 
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -65,6 +81,10 @@ class Prediction(Base):
     salts: Mapped[bytes | None] = mapped_column(LargeBinary(64))
     #: active, restricted or erased.
     state: Mapped[str] = mapped_column(String(12), default="active")
+    #: confirmed or overridden: the latest review's action; NULL: none yet.
+    review: Mapped[str | None] = mapped_column(String(12))
+    #: agrees, differs or known: the latest outcome's verdict; NULL: none yet.
+    outcome: Mapped[str | None] = mapped_column(String(8))
 
     user: Mapped[User] = relationship()
     model: Mapped[Model] = relationship()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Mapping
 
 import orjson
 from sqlalchemy.orm import Session
@@ -27,7 +28,7 @@ def commitment(salt: bytes, text: bytes) -> str:
     return hmac.digest(salt, text, hashlib.sha256).hex()
 
 
-def append(session: Session, kind: str, user_id: int | None, facts: dict[str, object]) -> str:
+def append(session: Session, kind: str, user_id: int | None, facts: Mapping[str, object]) -> str:
     """Put an event on the record, inside the caller's transaction; returns its id. `facts` must be JSON."""
     event_id, at, salt = new_id("evt"), now_us(), os.urandom(SALT_BYTES)
     text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)

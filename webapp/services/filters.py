@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, or_, select
+from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, literal_column, or_, select
 
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
+from webapp.db.predictions import RARE, STATES
+from webapp.db.reviews import ACTIONS
 from webapp.errors import InvalidInput, Problem, meant, pointer_token, printable
 from webapp.services.people import Actor
+from webapp.wording import said
 
 LARGEST_VERSION = 2**31 - 1
 LONGEST = 200
@@ -36,16 +40,27 @@ class Filters:
     subject: str | None = None
     since_us: int | None = None
     until_us: int | None = None
+    #: Whether the answer carries warnings.
+    warned: bool | None = None
+    #: active, restricted or erased.
+    state: str | None = None
+    #: Whether, or with which action, somebody has reviewed it.
+    reviewed: bool | str | None = None
+    #: Whether the truth is known, or with which verdict.
+    outcome: bool | str | None = None
+    #: Probability of the answer, both ends included.
+    least: float | None = None
+    most: float | None = None
     #: Beginning of an id, or a part of the subject, the label or a value of the inputs.
     q: str | None = None
 
     @classmethod
     def read(cls, query: Mapping[str, str], *, besides: Collection[str] = ()) -> Filters:
-        """From the words of a URL query (model, version, label, user, channel, subject, from, to, q).
+        """From the words of a URL query, WORDS.
 
         `from` and `to` are RFC 3339 dates or times; a date alone is a whole UTC day. Words in `besides`
-        are the route's own. Raises InvalidInput naming every word that can not be understood, and `from`
-        where it is after `to`.
+        are the route's own. Raises InvalidInput naming every word that can not be understood, and the first of
+        a pair that is beyond the second.
         """
         strangers = [word for word in query if word not in _WORDS and word not in besides]
         problems = [_stranger(word, [*_WORDS, *besides]) for word in strangers[:MOST_NAMED]]
@@ -59,11 +74,13 @@ class Filters:
             try:
                 read[field] = reader(text)
             except ValueError as error:
-                problems.append(Problem(f"#/{word}", str(error) if type(error) is _Unclear else _TIME))
+                problems.append(Problem(f"#/{word}", error.args[0] if type(error) is _Unclear else _TIME))
         if {"since_us", "until_us"} <= read.keys():
             last_us = max(read["until_us"] - 1, _since(query["to"].strip()))  # a day's, or the moment itself
             if read["since_us"] > last_us:
-                problems.append(Problem("#/from", "is after “to”; give an earlier one"))
+                problems.append(Problem("#/from", said("is after “to”; give an earlier one")))
+        if read.get("least", 0) > read.get("most", 1):
+            problems.append(Problem("#/score_from", said("is more than “score_to”; give a smaller one")))
         if problems:
             raise InvalidInput(problems)
         return cls(**read)
@@ -94,7 +111,32 @@ def matching(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(Prediction.created_us >= filters.since_us)
     if filters.until_us is not None:
         conditions.append(Prediction.created_us < filters.until_us)
+    conditions += _states(filters)
     return conditions + ([_mentions(filters.q)] if filters.q else [])
+
+
+def _rare(name: str) -> ColumnElement[bool]:
+    # A partial index serves only a query that has its condition word by word.
+    return literal_column(f"predictions.{RARE[name]}")
+
+
+def _states(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.warned is not None:
+        conditions.append(_rare("warned") if filters.warned else Prediction.warned == 0)
+    if filters.state is not None:
+        conditions.append(Prediction.state == filters.state)
+        if filters.state != "active":
+            conditions.append(_rare("inactive"))
+    for column, wanted in ((Prediction.review, filters.reviewed), (Prediction.outcome, filters.outcome)):
+        if wanted is not None:
+            told = column.is_not(None) if wanted else column.is_(None)
+            conditions.append(column == wanted if isinstance(wanted, str) else told)
+    if filters.least is not None:
+        conditions.append(Prediction.score >= filters.least)
+    if filters.most is not None:
+        conditions.append(Prediction.score <= filters.most)
+    return conditions
 
 
 def _mentions(text: str) -> ColumnElement[bool]:
@@ -130,19 +172,19 @@ class _Unclear(ValueError):
     """A word of a query that can not be understood; the message says what to give."""
 
 
-_TIME = "must be a date or time such as 2026-03-31 or 2026-03-31T09:30:00Z"
-_YEARS = "must be in the years 1970 to 9998 (UTC)"
+_TIME = said("must be a date or time such as 2026-03-31 or 2026-03-31T09:30:00Z")
+_YEARS = said("must be in the years 1970 to 9998 (UTC)")
 
 
 def _text(text: str) -> str:
     if len(text) > LONGEST or printable(text) != text:  # the rule that class labels are held to
-        raise _Unclear(f"must be plain text of at most {LONGEST} characters")
+        raise _Unclear(said("must be plain text of at most {most} characters", most=LONGEST))
     return text
 
 
 def _version(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_VERSION):
-        raise _Unclear("must be the number of a version, such as 3")
+        raise _Unclear(said("must be the number of a version, such as 3"))
     return int(text)
 
 
@@ -163,6 +205,25 @@ def _until(text: str) -> int:
     return _since(day.isoformat()) + DAY_US
 
 
+def _one_of(**readings: Any) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        if text not in readings:
+            raise _Unclear(said("must be one of {words}", words=", ".join(readings)))
+        return readings[text]
+
+    return read
+
+
+def _share(text: str) -> float:
+    share = float(text) if _SHARE.fullmatch(text) else -1.0
+    if not 0 <= share <= 1:
+        raise _Unclear(said("must be a probability from 0 to 1, such as 0.8"))
+    return share
+
+
+_SHARE = re.compile(r"[0-9]{0,3}\.?[0-9]{0,17}(?<=[0-9])")
+
+
 #: Spaces count in these: they have to be what was given with the prediction.
 _EXACT = frozenset({"label", "subject"})
 _WORDS = {
@@ -170,4 +231,12 @@ _WORDS = {
     "version": ("version", _version),
     "from": ("since_us", _since),
     "to": ("until_us", _until),
+    "warned": ("warned", _one_of(yes=True, no=False)),
+    "state": ("state", _one_of(**{state: state for state in STATES})),
+    "reviewed": ("reviewed", _one_of(yes=True, no=False, **{action: action for action in ACTIONS})),
+    "outcome": ("outcome", _one_of(yes=True, no=False, agrees="agrees", differs="differs")),
+    "score_from": ("least", _share),
+    "score_to": ("most", _share),
 }
+#: The words of a query, as `Filters.read` takes them.
+WORDS = tuple(_WORDS)

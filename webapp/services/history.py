@@ -61,6 +61,10 @@ class Record:
     engine: str
     #: active, restricted or erased.
     state: str
+    #: confirmed or overridden, by the latest review; None without one.
+    review: str | None
+    #: agrees, differs or known, by the latest outcome; None without one.
+    outcome: str | None
     #: SHA-256 of the model file and of the schema, hex.
     digest: str
     schema_hash: str

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request, url_for
 
-WORDS = ("model", "version", "label", "user", "channel", "subject", "from", "to", "q")
+from webapp.services.filters import WORDS
 
 
 def kept() -> dict[str, Any]:
