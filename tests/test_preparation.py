@@ -25,7 +25,7 @@ def test_two_first_starts_at_once_publish_the_demo_models_once(
         published.append("iris")
 
     monkeypatch.setattr(preparation, "publish_demos", publish)
-    monkeypatch.setattr(preparation.registry, "list_models", lambda: list(published))
+    monkeypatch.setattr(preparation.registry, "list_models", lambda *_: list(published))
     apps = [create_app(backend_settings()) for _ in range(2)]
     threads = [
         threading.Thread(

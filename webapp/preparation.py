@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from flask import Flask, current_app
+from sqlalchemy import Connection
 
 from webapp.db.base import write_lock
 from webapp.db.engine import WriteLock
@@ -38,13 +42,47 @@ def prepare(app: Flask, lock: Path, *, demos: bool) -> None:
 
 def migrate() -> None:
     """Bring the database to the newest revision."""
+    with migrating() as settings:
+        command.upgrade(settings, "head")
+
+
+@contextmanager
+def migrating() -> Iterator[Config]:
+    """Alembic's settings for this database, and all that is done with them in one transaction."""
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
     # One at a time: two starting processes must not both create the tables.
-    with write_lock()(), db.engine.connect() as connection:
+    with write_lock()(), db.engine.connect() as connection, _tables_may_be_remade(connection):
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+        yield settings
+        _refuse_loose_ends(connection)
         connection.commit()
+
+
+@contextmanager
+def _tables_may_be_remade(connection: Connection) -> Iterator[None]:
+    """Let SQLite drop a table that others refer to, as it must where a table is copied into its new shape.
+
+    See sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes".
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    file: Any = connection.connection.dbapi_connection  # within a transaction the pragma would do nothing
+    file.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        file.execute("PRAGMA foreign_keys=ON")
+
+
+def _refuse_loose_ends(connection: Connection) -> None:
+    """Raises RuntimeError where a reference would lead nowhere, which nobody looked after in the meantime."""
+    if connection.dialect.name == "sqlite":
+        loose = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(5)
+        if loose:
+            raise RuntimeError(f"The new tables would hold references that lead nowhere: {loose}")
 
 
 def publish_demos() -> None:

@@ -11,7 +11,7 @@ down_revision = "0002"
 
 def upgrade() -> None:
     with op.batch_alter_table("models") as models:
-        models.add_column(sa.Column("restricted", sa.Boolean(), nullable=False, server_default=sa.false()))
+        models.add_column(sa.Column("restricted", sa.Boolean(), nullable=False, server_default="0"))
     op.create_table(
         "model_access",
         sa.Column("model_id", sa.Integer(), nullable=False),
