@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from tests.conftest import CAST, _admin, _database
 from tests.records import MODELS, NOON, Ledger
-from webapp.db import Failure, Model, Outcome, Prediction, Review, User
+from webapp.db import Event, Failure, Horizon, Model, Outcome, Prediction, Review, Rollup, User
 from webapp.db.base import session
 from webapp.db.engine import WriteLock, engine_options, prepare
 from webapp.extensions import db
@@ -45,6 +45,6 @@ def bare(
 @pytest.fixture
 def ledger(bare: Flask) -> Iterator[Ledger]:
     with bare.app_context():
-        for table in (Review, Outcome, Prediction, Failure):
+        for table in (Review, Outcome, Prediction, Failure, Rollup, Horizon, Event):
             session().execute(delete(table))
         yield Ledger(session())

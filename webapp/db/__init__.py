@@ -6,6 +6,7 @@ from webapp.db.failures import Failure
 from webapp.db.predictions import IdempotencyKey, Prediction
 from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
 from webapp.db.reviews import Outcome, Review
+from webapp.db.rollups import Horizon, Rollup
 from webapp.db.users import LoginFailure, TokenFamily, User
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Change",
     "Event",
     "Failure",
+    "Horizon",
     "IdempotencyKey",
     "Leaf",
     "LoginFailure",
@@ -22,6 +24,7 @@ __all__ = [
     "Outcome",
     "Prediction",
     "Review",
+    "Rollup",
     "TokenFamily",
     "User",
 ]

@@ -30,6 +30,15 @@ def write_lock() -> WriteLock:
     return cast(WriteLock, current_app.extensions["write_lock"])
 
 
+def snapshot() -> Session:
+    """The session, begun anew so that all it reads until its next rollback is of one moment."""
+    current = session()
+    current.rollback()
+    if current.get_bind().dialect.name == "postgresql":  # a SQLite transaction reads so anyway
+        current.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    return current
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One write transaction: commits at the end, rolls back on an error. Never nested: one per public writer."""

@@ -30,9 +30,18 @@ HOLD_ACCESS = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
 
 def bump(session: Session, topic: str) -> None:
     """Count a change, inside the transaction that makes it."""
-    if topic == ACCESS and session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_KEY)))
+    if topic == ACCESS:
+        wait_for_writers(session)
     session.execute(update(Change).where(Change.topic == topic).values(number=Change.number + 1))
+
+
+def wait_for_writers(session: Session) -> None:
+    """Return once every record with a number so far is there to be read, inside the caller's transaction.
+
+    PostgreSQL gives out numbers in one order and commits in another; SQLite has one writer at a time.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_KEY)))
 
 
 class Watch:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from itertools import pairwise
-from math import ceil, floor, log10
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, select
-from sqlalchemy.orm import InstrumentedAttribute
+import orjson
+from sqlalchemy import ColumnElement, func, literal, select
 
-from webapp.db import Failure, Model, Prediction
+from webapp.db import Event, Failure, Model
 from webapp.db.base import session
-from webapp.services.filters import Filters, matching
+from webapp.services.filters import Filters
 from webapp.services.people import Actor
+from webapp.services.rollups.bins import (
+    SCORE_BINS,
+    SCORE_EDGES,
+    Counts,
+    Numbers,
+    add,
+    percentiles,
+)
+from webapp.services.rollups.cells import MINUTE_US
+from webapp.services.rollups.reading import LEVELS, Part, Reader
 
 SECOND = 1_000_000
-STEPS_S = (60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400, 28 * 86_400, 364 * 86_400)
+STEPS_S = (*LEVELS, 28 * 86_400, 364 * 86_400)
 MOST_BUCKETS = 200
-BINS = 20
 PERCENTILES = (50, 95, 99)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Totals of a period. `p95_us` is None without records; `errors`, for those who do not see all records."""
+    """Totals of a period. `p95_us` is None without records; `errors`, where they are not told."""
 
     predictions: int
     warned: int
@@ -35,11 +42,20 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts between neighbouring `edges` (the last edge belongs to the last bin) of a score or a value."""
+    """Counts between neighbouring `edges` (of scores, the last edge belongs to the last bin)."""
 
     of: str
     edges: list[float]
     counts: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The moment from which a version answers where none is named."""
+
+    at_us: int
+    model: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,8 @@ class Overview:
     p50_us: list[int | None]
     p95_us: list[int | None]
     p99_us: list[int | None]
-    #: Kind of failure -> counts, most frequent first; None for those who do not see all records.
+    #: Kind of failure -> counts, most frequent first; None for those who do not see all records, and for parts
+    #: of them that failures are not counted by.
     errors: dict[str, list[int]] | None
     channels: dict[str, int]
     #: Of the answers' scores, or of the values when the one model looked at is a regression.
@@ -65,47 +82,48 @@ class Overview:
     now: Figures
     #: The period of the same length just before.
     before: Figures
+    marks: list[Mark] = field(default_factory=list)
 
 
-def overview(
-    actor: Actor, *, model: str | None = None, since_us: int, until_us: int, now_us: int
-) -> Overview:
-    """Everything `actor` may see from `since_us` up to `until_us` (or now, if that is earlier), not included.
+def overview(actor: Actor, filters: Filters, *, now_us: int) -> Overview:
+    """Everything `actor` may see of a filter, in whole minutes that its time touches, up to now at most.
 
-    Percentiles are nearest-rank: the smallest latency that at least p % of the records do not exceed. Failed
-    requests are counted by the minute, without a person; a minute belongs to the period in which it begins.
+    Without `since_us` it begins with the first record. Percentiles are nearest-rank on bins: within LATENCY_ERROR
+    of the smallest latency that at least p % of the records do not exceed. Failed requests are counted by the
+    minute and the model alone, without a person, version or channel.
     """
-    until_us = max(min(until_us, now_us), since_us + 1)
-    step = bucket_us(until_us - since_us)
-    first, last = since_us // step, (until_us - 1) // step
-    width = last - first + 1
-    mine = matching(actor, Filters(model=model, since_us=since_us, until_us=until_us))
-    before_us = 2 * since_us - until_us
-    earlier = matching(actor, Filters(model=model, since_us=before_us, until_us=since_us))
-    counts = _counts(mine, step, first, width, by=Prediction.label if model else Model.name)
-    p50, p95, p99 = _latency(mine, step, first, width)
-    predictions, warned = sum(counts.volume), counts.warned
-    errors = failed = failed_before = None
-    if actor.sees_all:
-        errors = _errors(_failed(model, since_us, until_us), step, first, width)
-        failed = sum(map(sum, errors.values()))
-        failed_before = _sum_of(_failed(model, before_us, since_us))
-    return Overview(
-        since_us,
-        until_us,
+    reader = Reader(actor, filters)
+    since, until = _minutes(reader, filters, now_us)
+    step = bucket_us(until - since)
+    first, last = since // step, (until - 1) // step
+    counts = _Counts(first, step, last - first + 1, by_label=filters.model is not None)
+    longest = step // SECOND
+    counts.take(reader.parts(since, until, longest), reader.scope.versions)
+    earlier = max(2 * since - until, 0)
+    before = _figures(reader.parts(earlier, since, longest))
+    latency = [percentiles(bins, PERCENTILES) for bins in counts.latencies]
+    p50, p95, p99 = ([line[i] for line in latency] for i in range(len(PERCENTILES)))
+    overall: Counts = {}
+    for bins in counts.latencies:
+        add(overall, bins)
+    seen = Overview(
+        since,
+        until,
         step,
-        [(first + i) * step for i in range(width)],
+        [(first + i) * step for i in range(counts.width)],
         counts.volume,
-        counts.series,
+        largest_first(counts.series),
         p50,
         p95,
         p99,
-        errors,
+        None,
         dict(counts.channels.most_common()),
-        _histogram(mine, counts, of_value=model is not None),
-        Figures(predictions, warned, _p95(mine, predictions), failed),
-        _figures(earlier, failed_before),
+        counts.histogram(),
+        Figures(sum(counts.volume), counts.warned, percentiles(overall, [95])[0]),
+        before,
+        _marks(filters, since, until),
     )
+    return _with_errors(seen, filters, earlier) if _errors_are_told(actor, filters) else seen
 
 
 def bucket_us(span_us: int) -> int:
@@ -114,81 +132,102 @@ def bucket_us(span_us: int) -> int:
     return next(fits, STEPS_S[-1]) * SECOND
 
 
+def largest_first(series: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Series by their sums."""
+    return dict(sorted(series.items(), key=lambda item: (-sum(item[1]), item[0])))
+
+
+def _minutes(reader: Reader, filters: Filters, now_us: int) -> tuple[int, int]:
+    until = now_us + 1 if filters.until_us is None else min(filters.until_us, now_us + 1)
+    until = -(-until // MINUTE_US) * MINUTE_US
+    since = filters.since_us
+    if since is None:
+        first = reader.first_us()
+        since = until - MINUTE_US if first is None else first
+    since = since // MINUTE_US * MINUTE_US
+    return since, max(until, since + MINUTE_US)
+
+
 @dataclass(slots=True)
 class _Counts:
-    volume: list[int]
-    series: dict[str, list[int]] = field(default_factory=dict)
+    first: int
+    step: int
+    width: int
+    by_label: bool
+    volume: list[int] = field(init=False)
+    latencies: list[Counts] = field(init=False)
+    series: defaultdict[str, list[int]] = field(init=False)
     channels: Counter[str] = field(default_factory=Counter)
     warned: int = 0
-    low: float | None = None
-    high: float | None = None
+    scores: Counts = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=Numbers)
+
+    def __post_init__(self) -> None:
+        self.volume = [0] * self.width
+        self.latencies = [{} for _ in range(self.width)]
+        self.series = defaultdict(lambda: [0] * self.width)
+
+    def take(self, parts: Iterable[Part], versions: dict[int, tuple[str, int]]) -> None:
+        for start, version, channel, cell in parts:
+            at = start // self.step - self.first
+            self.volume[at] += cell.predictions
+            self.channels[channel] += cell.predictions
+            self.warned += cell.warned
+            add(self.latencies[at], cell.latencies)
+            add(self.scores, cell.scores)
+            if self.by_label:
+                self.numbers.add(cell.numbers)
+                for label, (n, _) in cell.labels.items():
+                    self.series[label][at] += n
+            else:
+                self.series[versions[version][0]][at] += cell.predictions
+
+    def histogram(self) -> Histogram:
+        if self.numbers.bins:
+            return Histogram("value", *self.numbers.spread(SCORE_BINS))
+        counts = [self.scores.get(str(i), 0) for i in range(SCORE_BINS)]
+        return Histogram("score", list(SCORE_EDGES), counts)
 
 
-def _bucket(time: InstrumentedAttribute[int], step: int) -> ColumnElement[int]:
-    # Written into the statement: PostgreSQL takes two placeholders of one value for different groupings.
-    return (time // literal(step, literal_execute=True)).label("bucket")
+def _figures(parts: Iterable[Part]) -> Figures:
+    predictions = warned = 0
+    latencies: Counts = {}
+    for part in parts:
+        predictions += part.cell.predictions
+        warned += part.cell.warned
+        add(latencies, part.cell.latencies)
+    return Figures(predictions, warned, percentiles(latencies, [95])[0])
 
 
-def _counts(
-    conditions: list[ColumnElement[bool]],
-    step: int,
-    first: int,
-    width: int,
-    by: InstrumentedAttribute[Any],
-) -> _Counts:
-    bucket = _bucket(Prediction.created_us, step)
+def _marks(filters: Filters, since_us: int, until_us: int) -> list[Mark]:
+    """Publishes of versions that answered from then on."""
     rows = session().execute(
-        select(
-            bucket,
-            by,
-            Prediction.channel,
-            func.count(),
-            func.sum(case((Prediction.warned > 0, 1), else_=0)),
-            func.min(Prediction.value),
-            func.max(Prediction.value),
-        )
-        .select_from(Prediction)
-        .outerjoin(Prediction.model)
-        .where(*conditions)
-        .group_by(bucket, by, Prediction.channel)
+        select(Event.at_us, Event.facts)
+        .where(Event.kind == "publish", Event.at_us >= since_us, Event.at_us < until_us)
+        .order_by(Event.at_us)
     )
-    found = _Counts([0] * width)
-    series: defaultdict[str, list[int]] = defaultdict(lambda: [0] * width)
-    for at, name, channel, records, warned, low, high in rows:
-        found.volume[at - first] += records
-        found.channels[channel] += records
-        found.warned += int(warned)
-        if name is not None:
-            series[name][at - first] += records
-        if low is not None:
-            found.low = low if found.low is None else min(found.low, low)
-            found.high = high if found.high is None else max(found.high, high)
-    found.series = _largest_first(series)
+    found = []
+    for at, text in rows:
+        facts = orjson.loads(text) if text else {}
+        if facts.get("live") and filters.model in (None, facts.get("model")):
+            found.append(Mark(at, facts["model"], str(facts["version"])))
     return found
 
 
-def _latency(
-    conditions: list[ColumnElement[bool]], step: int, first: int, width: int
-) -> list[list[int | None]]:
-    bucket = _bucket(Prediction.created_us, step)
-    ranked = (
-        select(
-            bucket,
-            Prediction.latency_us.label("latency"),
-            func.row_number().over(partition_by=bucket, order_by=Prediction.latency_us).label("rank"),
-            func.count().over(partition_by=bucket).label("n"),
-        )
-        .where(*conditions)
-        .subquery()
+def _errors_are_told(actor: Actor, filters: Filters) -> bool:
+    return actor.sees_all and filters.version is None and filters.channel is None and filters.user is None
+
+
+def _with_errors(seen: Overview, filters: Filters, earlier_us: int) -> Overview:
+    first, width = seen.since_us // seen.step_us, len(seen.starts)
+    errors = _errors(_failed(filters.model, seen.since_us, seen.until_us), seen.step_us, first, width)
+    before = _sum_of(_failed(filters.model, earlier_us, seen.since_us))
+    return replace(
+        seen,
+        errors=errors,
+        now=replace(seen.now, errors=sum(map(sum, errors.values()))),
+        before=replace(seen.before, errors=before),
     )
-    at_rank = (
-        func.max(case((ranked.c.rank == (ranked.c.n * p + 99) // 100, ranked.c.latency))) for p in PERCENTILES
-    )
-    lines: list[list[int | None]] = [[None] * width for _ in PERCENTILES]
-    for at, *values in session().execute(select(ranked.c.bucket, *at_rank).group_by(ranked.c.bucket)):
-        for line, value in zip(lines, values, strict=True):
-            line[at - first] = value
-    return lines
 
 
 def _failed(model: str | None, since_us: int, until_us: int) -> list[ColumnElement[bool]]:
@@ -199,7 +238,8 @@ def _failed(model: str | None, since_us: int, until_us: int) -> list[ColumnEleme
 
 
 def _errors(conditions: list[ColumnElement[bool]], step: int, first: int, width: int) -> dict[str, list[int]]:
-    bucket = _bucket(Failure.minute_us, step)
+    # Written into the statement: PostgreSQL takes two placeholders of one value for different groupings.
+    bucket = (Failure.minute_us // literal(step, literal_execute=True)).label("bucket")
     rows = session().execute(
         select(bucket, Failure.kind, func.sum(Failure.count))
         .where(*conditions)
@@ -208,46 +248,8 @@ def _errors(conditions: list[ColumnElement[bool]], step: int, first: int, width:
     kinds: defaultdict[str, list[int]] = defaultdict(lambda: [0] * width)
     for at, kind, failed in rows:
         kinds[kind][at - first] += int(failed)
-    return _largest_first(kinds)
+    return largest_first(kinds)
 
 
 def _sum_of(conditions: list[ColumnElement[bool]]) -> int:
     return int(session().scalar(select(func.sum(Failure.count)).where(*conditions)) or 0)
-
-
-def _largest_first(series: dict[str, list[int]]) -> dict[str, list[int]]:
-    return dict(sorted(series.items(), key=lambda item: (-sum(item[1]), item[0])))
-
-
-def _figures(conditions: list[ColumnElement[bool]], errors: int | None) -> Figures:
-    warned = func.sum(case((Prediction.warned > 0, 1), else_=0))
-    n, flagged = session().execute(select(func.count(), warned).where(*conditions)).one()
-    return Figures(n, int(flagged or 0), _p95(conditions, n), errors)
-
-
-def _p95(conditions: list[ColumnElement[bool]], n: int) -> int | None:
-    skipped = max((n * 95 + 99) // 100 - 1, 0)
-    ordered = select(Prediction.latency_us).where(*conditions).order_by(Prediction.latency_us)
-    return session().scalar(ordered.offset(skipped).limit(1))
-
-
-def _histogram(conditions: list[ColumnElement[bool]], counts: _Counts, *, of_value: bool) -> Histogram:
-    column: InstrumentedAttribute[Any]
-    if of_value and counts.low is not None and counts.high is not None:
-        name, column, edges = "value", Prediction.value, round_edges(counts.low, counts.high)
-    else:
-        name, column, edges = "score", Prediction.score, [i / BINS for i in range(BINS + 1)]
-    inside = [and_(column >= low, column < high) for low, high in pairwise(edges)]
-    inside[-1] = and_(column >= edges[-2], column <= edges[-1])
-    sums = (func.sum(case((condition, 1), else_=0)) for condition in inside)
-    row = session().execute(select(*sums).where(*conditions)).one()
-    return Histogram(name, edges, [int(n or 0) for n in row])
-
-
-def round_edges(low: float, high: float) -> list[float]:
-    """About BINS edges at multiples of 1, 2 or 5 times a power of ten that span low..high."""
-    raw = ((high - low) or abs(high) or 1.0) / BINS
-    power = 10.0 ** floor(log10(raw))
-    width = next(m * power for m in (1, 2, 5, 10) if m * power >= raw)
-    first, last = floor(low / width), ceil(high / width)
-    return [float(f"{i * width:.12g}") for i in range(first, max(last, first + 1) + 1)]

@@ -11,6 +11,7 @@ from webapp.doors import desk
 from webapp.extensions import cache
 from webapp.services import monitoring, registry
 from webapp.services.clock import now_us
+from webapp.services.filters import Filters
 from webapp.services.monitoring import Overview
 from webapp.services.people import Actor
 from webapp.web.charts import overview_charts
@@ -64,7 +65,7 @@ def _overview(who: Actor, model: str | None, period: str) -> Overview:
     if seen is None:
         now = now_us()
         since = now - PERIODS[period] * HOUR_US
-        seen = monitoring.overview(who, model=model, since_us=since, until_us=now, now_us=now)
+        seen = monitoring.overview(who, Filters(model=model, since_us=since), now_us=now)
         if seen.now.predictions + seen.before.predictions >= FEW:
             cache.set(key, seen, timeout=FRESH_S)
     return seen
