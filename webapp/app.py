@@ -30,6 +30,7 @@ from webapp.services.desk import Desk
 from webapp.services.failures import Tally
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
+from webapp.wording import said
 
 if TYPE_CHECKING:
     from config import Settings
@@ -168,9 +169,9 @@ def _tame(error: Exception) -> Exception:
     """Log what nobody expected, and leave an error that may be told."""
     if isinstance(error, OperationalError | PoolTimeout):
         observability.log.error("database", exc_info=error)
-        return NotReady("The database does not answer; try again in a moment.", 2)
+        return NotReady(said("The database does not answer; try again in a moment."), 2)
     if type(error).__module__ == "gunicorn.http.errors":  # loaded by the server alone
-        return Malformed("The chunks of the body cannot be read; send it with a Content-Length.")
+        return Malformed(said("The chunks of the body cannot be read; send it with a Content-Length."))
     if not isinstance(error, AppError | HTTPException):
         observability.log.error("unexpected", exc_info=error)
     return error

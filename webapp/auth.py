@@ -20,8 +20,9 @@ from webapp.errors import NotAllowed, NotSignedIn
 from webapp.extensions import csrf, login
 from webapp.services import tokens, users
 from webapp.services.desk import Desk
-from webapp.services.people import EXPIRED, Actor
+from webapp.services.people import EXPIRED, ROLE_NAMES, Actor
 from webapp.services.tokens import Grant
+from webapp.wording import said
 
 Roles = frozenset[str]
 
@@ -110,7 +111,7 @@ def actor() -> Actor:
     """Who makes this request; raises NotSignedIn where nobody has to."""
     found: Actor | None = g.get("actor")
     if found is None:
-        raise NotSignedIn("Sign in first.")
+        raise NotSignedIn(said("Sign in first."))
     return found
 
 
@@ -191,7 +192,7 @@ def remembered(app: Flask, token: str) -> Actor | None:
 
 def not_for(role: str) -> str:
     """What somebody is told who asks for what others may do."""
-    return f"The role {role} may not do this."
+    return said("The role {role} may not do this.", role=ROLE_NAMES.get(role, role))
 
 
 def read_token(token: str, kind: str) -> dict[str, Any]:
@@ -247,7 +248,9 @@ def shown_token() -> str:
     header: str = request.environ.get("HTTP_AUTHORIZATION", "")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise NotSignedIn("Send an access token: Authorization: Bearer …; POST /api/v1/login gives one.")
+        raise NotSignedIn(
+            said("Send an access token: Authorization: Bearer …; POST /api/v1/login gives one.")
+        )
     return token
 
 

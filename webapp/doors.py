@@ -17,6 +17,7 @@ from webapp import errors
 from webapp.errors import AppError, InvalidInput, Malformed, Problem, TooLarge
 from webapp.headers import Data
 from webapp.services.desk import Desk
+from webapp.wording import said
 
 
 class Status(NamedTuple):
@@ -28,25 +29,25 @@ class Status(NamedTuple):
 
 
 STATUS: dict[type[AppError], Status] = {
-    errors.Malformed: Status(400, "malformed", "The request cannot be read"),
-    errors.NotSignedIn: Status(401, "not-signed-in", "Sign-in needed"),
-    errors.NotAllowed: Status(403, "not-allowed", "Not allowed"),
-    errors.NotFound: Status(404, "not-found", "Not found"),
-    errors.Conflict: Status(409, "conflict", "In conflict with the present state"),
-    errors.TooLarge: Status(413, "too-large", "Too large"),
-    errors.UnsupportedMedia: Status(415, "unsupported-media", "Media type not supported"),
-    errors.InvalidInput: Status(422, "invalid-input", "Some values cannot be used"),
-    errors.BadArtifact: Status(422, "bad-artifact", "The model file cannot be used"),
-    errors.ModelFailed: Status(422, "model-failed", "The model has no answer to these values"),
-    errors.TooMany: Status(429, "too-many", "Too many requests"),
-    errors.NotReady: Status(503, "not-ready", "Not ready"),
+    errors.Malformed: Status(400, "malformed", said("The request cannot be read")),
+    errors.NotSignedIn: Status(401, "not-signed-in", said("Sign-in needed")),
+    errors.NotAllowed: Status(403, "not-allowed", said("Not allowed")),
+    errors.NotFound: Status(404, "not-found", said("Not found")),
+    errors.Conflict: Status(409, "conflict", said("In conflict with the present state")),
+    errors.TooLarge: Status(413, "too-large", said("Too large")),
+    errors.UnsupportedMedia: Status(415, "unsupported-media", said("Media type not supported")),
+    errors.InvalidInput: Status(422, "invalid-input", said("Some values cannot be used")),
+    errors.BadArtifact: Status(422, "bad-artifact", said("The model file cannot be used")),
+    errors.ModelFailed: Status(422, "model-failed", said("The model has no answer to these values")),
+    errors.TooMany: Status(429, "too-many", said("Too many requests")),
+    errors.NotReady: Status(503, "not-ready", said("Not ready")),
 }
 DEEPEST = 16
 #: Of a body that anybody may send.
 MOST_FROM_ANYBODY = 64 * 1024
 REMEMBERED_HOSTS = 100
-UNEXPECTED = Status(500, "unexpected", "Something went wrong here")
-METHOD = Status(405, "method-not-allowed", "Method not allowed")
+UNEXPECTED = Status(500, "unexpected", said("Something went wrong here"))
+METHOD = Status(405, "method-not-allowed", said("Method not allowed"))
 BY_CODE = {s.code: s for s in STATUS.values()} | {405: METHOD, 500: UNEXPECTED, 422: STATUS[InvalidInput]}
 
 
@@ -122,17 +123,19 @@ def tell(error: Exception) -> Told:
         if allowed := getattr(error, "valid_methods", None):
             headers["Allow"] = ", ".join(sorted(allowed))
     else:
-        detail = "The error is in our log under the request id. Look in the history before you send it again."
+        detail = said(
+            "The error is in our log under the request id. Look in the history before you send it again."
+        )
     if status.code == 401:
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return Told(status, detail, problems, headers)
 
 
 _FIXED = {
-    400: "The request cannot be understood; check its address, headers and body.",
-    404: "There is nothing at this address.",
-    405: "This address does not take that method; see the Allow header.",
-    413: "The body is larger than this server takes; send less at once.",
+    400: said("The request cannot be understood; check its address, headers and body."),
+    404: said("There is nothing at this address."),
+    405: said("This address does not take that method; see the Allow header."),
+    413: said("The body is larger than this server takes; send less at once."),
 }
 
 
@@ -147,13 +150,18 @@ def json_body(most: int | None = None) -> dict[str, Any]:
         body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Malformed(
-            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+            said(
+                "The body is not JSON: {fault} (line {line}, column {column}).",
+                fault=error.msg,
+                line=error.lineno,
+                column=error.colno,
+            )
         ) from None
     # Each member has one colon outside strings, so as many members as colons means that none was lost.
     if _members(body) != data.count(b":"):
         _refuse_duplicates(data)
     if not isinstance(body, dict):
-        raise InvalidInput([Problem("#", "must be a JSON object")])
+        raise InvalidInput([Problem("#", said("must be a JSON object"))])
     return body
 
 
@@ -163,7 +171,7 @@ def _body(limit: int) -> bytes:
     data: bytes
     if environ.get("CONTENT_TYPE") != "application/json" and asked.mimetype != "application/json":
         raise errors.UnsupportedMedia(
-            "Send the body as JSON, with the header Content-Type: application/json."
+            said("Send the body as JSON, with the header Content-Type: application/json.")
         )
     length = environ.get("CONTENT_LENGTH", "")
     if not length:  # in chunks; Werkzeug stops at the limit, and says so only to who reads on
@@ -173,7 +181,7 @@ def _body(limit: int) -> bytes:
             raise _too_large(limit)
         return data
     if not (length.isascii() and length.isdigit()):
-        raise Malformed("The header Content-Length must be a number.")
+        raise Malformed(said("The header Content-Length must be a number."))
     if int(length) > limit:
         raise _too_large(limit)
     try:
@@ -181,12 +189,14 @@ def _body(limit: int) -> bytes:
     except OSError:  # too slow, or gone
         data = b""
     if len(data) != int(length):
-        raise Malformed("The body ended, or its time did, before the length in its header; send it again.")
+        raise Malformed(
+            said("The body ended, or its time did, before the length in its header; send it again.")
+        )
     return data
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body may have {limit} bytes; send less at once.")
+    return TooLarge(said("The body may have {most} bytes; send less at once.", most=limit))
 
 
 def _members(body: Any) -> int:
@@ -204,7 +214,7 @@ def _members(body: Any) -> int:
         if not inner:
             return found
         level = inner
-    raise Malformed(f"The body is nested more than {DEEPEST} levels deep; rows are flat.")
+    raise Malformed(said("The body is nested more than {most} levels deep; rows are flat.", most=DEEPEST))
 
 
 def _refuse_duplicates(data: bytes) -> None:
@@ -212,16 +222,15 @@ def _refuse_duplicates(data: bytes) -> None:
         seen: dict[str, Any] = {}
         for name, value in pairs:
             if name in seen:
-                raise InvalidInput(
-                    [Problem("#", f"the name {name[:60]!r} stands twice in one object; send it once")]
-                )
+                told = said("the name {name} stands twice in one object; send it once", name=repr(name[:60]))
+                raise InvalidInput([Problem("#", told)])
             seen[name] = value
         return seen
 
     try:
         json.loads(data, object_pairs_hook=once)
     except (ValueError, RecursionError):
-        raise Malformed("The body is not JSON that this server can read.") from None
+        raise Malformed(said("The body is not JSON that this server can read.")) from None
 
 
 def json_bytes(value: Any) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from webapp.wording import said, said_n
+
 #: PostgreSQL takes no NUL, UTF-8 no lone surrogate.
 UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -31,14 +33,17 @@ def printable(text: str) -> str:
 def meant(name: str, known: Iterable[str]) -> str:
     """The end of a sentence that refuses `name`: the known name that is nearly the same, if there is one."""
     close = get_close_matches(name[:100], list(known), n=1, cutoff=0.75)
-    return f"; did you mean “{close[0]}”?" if close else ""
+    return said("; did you mean “{name}”?", name=close[0]) if close else ""
 
 
 def no_member(name: str, known: Iterable[str]) -> str:
     """The end of a sentence that refuses a member of an object: which one, and what there may be."""
     allowed = list(known)
-    return (
-        f"no member “{printable(name)[:60]}”; it may have {', '.join(allowed)}{meant(name, allowed) or '.'}"
+    return said(
+        "no member “{name}”; it may have {listed}{hint}",
+        name=printable(name)[:60],
+        listed=", ".join(allowed),
+        hint=meant(name, allowed) or ".",
     )
 
 
@@ -54,11 +59,18 @@ class InvalidInput(AppError):
     """Values that break a rule; `problems` lists all of them."""
 
     def __init__(self, problems: list[Problem], detail: str = "") -> None:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        word = problems[0].pointer.removeprefix("#").removeprefix("/")
-        subject = f"{word}: " if word and "/" not in word else ""  # what is wrong in a row names its feature
-        super().__init__(detail or subject + problems[0].detail + more)
+        super().__init__(detail or _first_of(problems))
         self.problems = problems
+
+
+def _first_of(problems: list[Problem]) -> str:
+    text = problems[0].detail
+    word = problems[0].pointer.removeprefix("#").removeprefix("/")
+    if word and "/" not in word:  # what is wrong in a row names its feature
+        text = said("{word}: {problem}", word=word, problem=text)
+    if len(problems) == 1:
+        return text
+    return said_n("{problem} (and {n} more)", "{problem} (and {n} more)", problem=text, n=len(problems) - 1)
 
 
 class Malformed(AppError):

@@ -7,6 +7,12 @@ from collections.abc import Callable, Mapping
 Translate = Callable[[str, str, int], str]
 
 
+class Figure(str):
+    """A number as English writes it; a face may write it as its reader does."""
+
+    __slots__ = ()
+
+
 class Said(str):
     """English text, to be used like any other, that remembers its template and what fills it."""
 
@@ -35,13 +41,17 @@ def _fill(chosen: str, template: str, plural: str, values: Mapping[str, object])
     return text
 
 
-def in_words(text: object, translate: Translate) -> object:
+def in_words(text: object, translate: Translate, write: Callable[[Figure], str] = str) -> object:
     """What was said in the language of `translate` (template, plural, n → template); anything else unchanged.
 
-    A value that was itself said is translated first.
+    A value that was itself said is translated first, and a figure is written by `write`.
     """
+    if isinstance(text, Figure):
+        return write(text)
     if not isinstance(text, Said):
         return text
     n = text.values.get("n", 1)
     template = translate(text.template, text.plural, n if isinstance(n, int) else 1)
-    return template.format_map({name: in_words(value, translate) for name, value in text.values.items()})
+    return template.format_map(
+        {name: in_words(value, translate, write) for name, value in text.values.items()}
+    )

@@ -126,7 +126,7 @@ def test_an_error_has_two_digits(figure: float, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("us", "said"),
-    [(900, "900 µs"), (1234, "1.23 ms"), (999_900, "1 s"), (86_400_000_000, "86,400 s"), (None, "–")],
+    [(900, "900 µs"), (1234, "1.23 ms"), (999_900, "1 s"), (86_400_000_000, "86\u202f400 s"), (None, "–")],
 )
 def test_durations_take_the_unit_that_reads_best(us: int | None, said: str) -> None:
     assert duration(us) == said

@@ -17,11 +17,12 @@ from webapp.db.changes import ACCESS, HOLD_ACCESS, Watch
 from webapp.db.engine import begin_writing, disk_failed
 from webapp.db.predictions import LATER, IdempotencyKey, Prediction
 from webapp.errors import AppError, NotReady
+from webapp.wording import said
 
 PREDICTION_COLUMNS = tuple(c.name for c in Prediction.__table__.columns if c.name not in {"seq", *LATER})
 LEAF_COLUMNS = ("record_id", "kind", "canonical", "hash", "writer", "writer_seq")
 KEY_COLUMNS = tuple(c.name for c in IdempotencyKey.__table__.columns)
-UNKEPT = "The record cannot be kept right now, so there is no answer; try again."
+UNKEPT = said("The record cannot be kept right now, so there is no answer; try again.")
 
 
 class StaleAccess(AppError):

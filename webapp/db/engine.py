@@ -15,10 +15,12 @@ import pysqlite3
 from sqlalchemy import Engine, ExceptionContext, event, make_url
 
 from webapp.errors import NotReady
+from webapp.wording import said
 
 # 3.7.0 to 3.51.2 can corrupt a WAL database when two checkpoints race a commit (sqlite.org/wal.html#walresetbug).
 SAFE_SQLITE = (3, 51, 3)
 LOCK_SECONDS = 5.0
+BUSY = said("The database is busy; try again in a moment.")
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -125,7 +127,7 @@ class WriteLock:
             yield
             return
         if not self._threads.acquire(timeout=self._seconds):
-            raise NotReady("The database is busy; try again in a moment.")
+            raise NotReady(BUSY)
         try:
             self._depth += 1
             if self._depth == 1:
@@ -145,7 +147,7 @@ class WriteLock:
                 self._file = os.open(str(self._path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise NotReady(
-                    "The database cannot be written to right now; try again in a moment."
+                    said("The database cannot be written to right now; try again in a moment.")
                 ) from error
             self._pid = os.getpid()
         give_up = time.monotonic() + self._seconds
@@ -155,6 +157,6 @@ class WriteLock:
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > give_up:
-                    raise NotReady("The database is busy; try again in a moment.") from None
+                    raise NotReady(BUSY) from None
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.002)

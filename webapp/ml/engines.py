@@ -13,6 +13,7 @@ import onnxruntime as ort
 from webapp.errors import BadArtifact, ModelFailed
 from webapp.ml.layout import Layout, Rows, feeder, framer
 from webapp.ml.schema import Output
+from webapp.wording import said
 
 Answers = tuple[list[Any], list[list[float]] | None]
 #: what onnxruntime puts before its words: a code, and a place in its own source
@@ -46,7 +47,7 @@ class SklearnEngine:
             return _finite(values), None
         shares = self.estimator.predict_proba(frame)
         if not np.isfinite(shares).all():
-            raise ModelFailed("The model answered with a probability that is not a number.")
+            raise ModelFailed(said("The model answered with a probability that is not a number."))
         return values, shares.tolist()
 
 
@@ -99,10 +100,10 @@ def open_session(data: bytes) -> Any:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise BadArtifact(f"onnxruntime {ort.__version__} can not open this graph: {said(error)}") from error
+        raise BadArtifact(f"onnxruntime {ort.__version__} can not open this graph: {cause(error)}") from error
 
 
-def said(error: Exception) -> str:
+def cause(error: Exception) -> str:
     """What a library says of an error, in one short line."""
     text = _ORIGIN.sub("", " ".join(str(error).split()))
     return text[:400] or type(error).__name__
@@ -130,11 +131,11 @@ def _shares(raw: Any, classes: Sequence[Any]) -> list[list[float]]:
     shares: list[list[float]] = raw.tolist()
     good = isfinite(sum(shares[0])) if len(shares) == 1 else np.isfinite(raw).all()
     if not good:
-        raise ModelFailed("The model answered with a probability that is not a number.")
+        raise ModelFailed(said("The model answered with a probability that is not a number."))
     return shares
 
 
 def _finite(values: list[Any]) -> list[Any]:
     if isinstance(values[0], float) and not all(map(isfinite, values)):
-        raise ModelFailed("The model answered with a value that is not a finite number.")
+        raise ModelFailed(said("The model answered with a value that is not a finite number."))
     return values

@@ -15,7 +15,7 @@ import numpy as np
 from webapp.errors import BadArtifact
 from webapp.ml import metrics
 from webapp.ml.compiler import TOLERANCE, compile_onnx
-from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, said
+from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, cause
 from webapp.ml.infer import infer_schema
 from webapp.ml.layout import Rows
 from webapp.ml.loader import load_pickle, load_skops, save_joblib, save_skops
@@ -232,7 +232,7 @@ def _answered(engine: Engine, rows: Rows) -> Answers:
         return engine.answer(rows)
     except Exception as error:
         raise BadArtifact(
-            f"The model fails on its own sample ({type(error).__name__}: {said(error)})."
+            f"The model fails on its own sample ({type(error).__name__}: {cause(error)})."
         ) from error
 
 

@@ -12,6 +12,7 @@ from webapp.ml.layout import Layout, Rows
 from webapp.ml.loader import load_pickle, load_skops
 from webapp.ml.schema import Schema
 from webapp.ml.store import Store
+from webapp.wording import said
 
 #: A damaged file is repaired by hand.
 RETRY_SECONDS = 60
@@ -66,7 +67,7 @@ class Predictor:
             raise
         except Exception as error:
             # the kind of failure would tell a caller what its values touched
-            raise ModelFailed("The model has no answer to these values.") from error
+            raise ModelFailed(said("The model has no answer to these values.")) from error
         return Answer(values, probabilities, name)
 
     def engine_for(self, n_rows: int) -> str:

@@ -164,8 +164,8 @@ def _given(text: str) -> ColumnElement[bool]:
 
 
 def _stranger(word: str, known: list[str]) -> Problem:
-    hint = meant(word, known) or f"; there are {', '.join(known)}"
-    return Problem(f"#/{pointer_token(word)}", f"is not a filter{hint}")
+    hint = meant(word, known) or said("; there are {listed}", listed=", ".join(known))
+    return Problem(f"#/{pointer_token(word)}", said("is not a filter{hint}", hint=hint))
 
 
 class _Unclear(ValueError):

@@ -14,6 +14,7 @@ from webapp.db.base import session, transaction
 from webapp.errors import TooMany
 from webapp.services.clock import now_us
 from webapp.services.people import queue
+from webapp.wording import said
 
 SECOND = 1_000_000
 #: Microseconds after which a wrong password is forgotten.
@@ -82,7 +83,9 @@ def _refuse_more(current: Session, name: str, place: str) -> None:
     spent = [oldest for number, oldest, most in found if number >= most]
     if spent:
         wait = min(max(1, math.ceil((max(spent) + WINDOW - now) / SECOND)), WINDOW // SECOND)
-        raise TooMany(f"Too many wrong passwords; try again in {math.ceil(wait / 60)} min.", wait)
+        raise TooMany(
+            said("Too many wrong passwords; try again in {minutes} min.", minutes=math.ceil(wait / 60)), wait
+        )
 
 
 def _begins(half: str) -> ColumnElement[bool]:

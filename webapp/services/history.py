@@ -18,6 +18,7 @@ from webapp.errors import Malformed, NotFound
 from webapp.services.filters import Filters as Filters
 from webapp.services.filters import matching
 from webapp.services.people import Actor, recheck
+from webapp.wording import said
 
 CHUNK = 500
 
@@ -141,7 +142,7 @@ def get(actor: Actor, record_id: str) -> Record:
     mine = [*matching(actor, Filters()), Prediction.id == record_id]
     row = session().execute(_newest(mine)).first() if record_id.isprintable() else None
     if row is None:
-        raise NotFound("There is no such record, or it is not yours to see.")
+        raise NotFound(said("There is no such record, or it is not yours to see."))
     return _record(row)
 
 
@@ -220,5 +221,5 @@ def _open(signer: Signer, cursor: str) -> tuple[int, int]:
     try:
         created_us, seq = signer.unsign(cursor).split(b".")
     except (BadSignature, ValueError):
-        raise Malformed("This cursor does not belong to this search; start again without it.") from None
+        raise Malformed(said("This cursor does not belong to this search; start again without it.")) from None
     return int(created_us), int(seq)

@@ -17,6 +17,7 @@ from argon2.exceptions import VerificationError
 
 from webapp.errors import NotReady, Problem, TooMany
 from webapp.extensions import offload
+from webapp.wording import said
 
 SHORTEST, LONGEST = 12, 200
 PRODUCT = "parecer"
@@ -42,6 +43,7 @@ COMMON_WORDS = frozenset(
     whatever wordpass xyz zaq zaqxsw zxcvbn zxcvbnm
     """.split()  # noqa: SIM905 - as a list it would be a page long
 )
+
 COUNTING = "0123456789" * (LONGEST // 10 + 1)
 REPEATED = re.compile(r"(.{1,6})\1+")
 PADDING = "0123456789 !?.,;:-_*#+=/&%"
@@ -53,7 +55,7 @@ RETRY_SECONDS = 5
 MOST_WAITING = 20
 #: So that a flood from one address leaves room in the line for others.
 MOST_FROM_ADDRESS = 4
-CROWDED = "Too many people are signing in at once; try again in a moment."
+CROWDED = said("Too many people are signing in at once; try again in a moment.")
 
 # Each hash takes 64 MiB: more of them at once would be a way to take the memory of the machine.
 _slots = threading.BoundedSemaphore(2)
@@ -66,14 +68,21 @@ def problems_of(password: str, username: str) -> list[Problem]:
     folded = password.casefold()
     own = folded.replace(username.casefold(), "").replace(PRODUCT, "")
     if len(password) > LONGEST:
-        return [Problem("#/password", f"may have {LONGEST} characters; choose a shorter one")]
+        return [Problem("#/password", said("may have {most} characters; choose a shorter one", most=LONGEST))]
     if len(password) < SHORTEST:
-        return [Problem("#/password", f"needs at least {SHORTEST} characters; a few words together do well")]
+        detail = said("needs at least {least} characters; a few words together do well", least=SHORTEST)
+        return [Problem("#/password", detail)]
     if len(own) < SHORTEST:
-        detail = f"needs {SHORTEST} characters besides the username and the word {PRODUCT}; add a few words"
+        detail = said(
+            "needs {least} characters besides the username and the word {product}; add a few words",
+            least=SHORTEST,
+            product=PRODUCT,
+        )
         return [Problem("#/password", detail)]
     if _is_common(folded):
-        return [Problem("#/password", "is among the first that are tried; a few words together do well")]
+        return [
+            Problem("#/password", said("is among the first that are tried; a few words together do well"))
+        ]
     return []
 
 
@@ -113,7 +122,7 @@ def turn(address: str = "") -> Iterator[None]:
 def _line(address: str) -> Iterator[None]:
     with _counting:
         if address and _waiting[address] >= MOST_FROM_ADDRESS:
-            raise TooMany("Too many sign-ins at once from here; try again in a moment.", RETRY_SECONDS)
+            raise TooMany(said("Too many sign-ins at once from here; try again in a moment."), RETRY_SECONDS)
         if _waiting.total() >= MOST_WAITING:
             raise NotReady(CROWDED, RETRY_SECONDS)
         _waiting[address] += 1

@@ -12,8 +12,16 @@ from webapp.db.base import session
 from webapp.db.changes import ACCESS
 from webapp.errors import NotSignedIn
 from webapp.services.clock import now_us
+from webapp.wording import said
 
-EXPIRED = "Your sign-in no longer holds; sign in again."
+EXPIRED = said("Your sign-in no longer holds; sign in again.")
+#: What the roles are called.
+ROLE_NAMES = {
+    "analyst": said("analyst"),
+    "publisher": said("publisher"),
+    "auditor": said("auditor"),
+    "admin": said("admin"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from webapp.ml.tables import read_csv
 from webapp.services import registry
 from webapp.services.people import Actor
 from webapp.services.registry import VersionInfo
+from webapp.wording import said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def publish(store: Store, submission: Submission, actor: Actor | None = None) ->
 def _refuse_card(card: dict[str, Any]) -> None:
     for key, text in card.items():
         if key not in CARD:
-            raise BadArtifact(f"The card has {no_member(key, CARD)}")
+            raise BadArtifact(said("The card has {problem}", problem=no_member(key, CARD)))
         if not isinstance(text, str) or len(text) > LONGEST_CARD or printable(text) != text:
             raise BadArtifact(f"The card's {key} must be a text of at most {LONGEST_CARD} characters.")
 

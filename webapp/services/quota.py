@@ -6,6 +6,7 @@ import math
 import time
 
 from webapp.errors import TooMany
+from webapp.wording import said
 
 
 class Quota:
@@ -26,5 +27,7 @@ class Quota:
         left = min(self._size, left + (now - at) * self._rate)
         if left < 1:
             wait = math.ceil((1 - left) / self._rate)
-            raise TooMany(f"This account has used up its requests; try again in {wait} s.", wait)
+            raise TooMany(
+                said("This account has used up its requests; try again in {seconds} s.", seconds=wait), wait
+            )
         self._buckets[account] = (left - 1, now)

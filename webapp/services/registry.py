@@ -20,6 +20,7 @@ from webapp.ml.store import MODEL_NAME, Store
 from webapp.services import audit, model_access
 from webapp.services.clock import now_us
 from webapp.services.people import Actor
+from webapp.wording import said
 
 LONGEST_TITLE, LONGEST_DESCRIPTION = 200, 2000  # of their columns, which SQLite does not enforce
 
@@ -179,15 +180,14 @@ def refuse_words(name: str, title: str, description: str) -> None:
     """Raises InvalidInput for what a model cannot be called or described by."""
     problems = []
     if not MODEL_NAME.fullmatch(name):
-        problems.append(Problem("#/name", "must be 1 to 63 of a-z, 0-9 and -, and not start with -"))
+        problems.append(Problem("#/name", said("must be 1 to 63 of a-z, 0-9 and -, and not start with -")))
     for word, text, longest in (
         ("title", title, LONGEST_TITLE),
         ("description", description, LONGEST_DESCRIPTION),
     ):
         if len(text) > longest or printable(text) != text:
-            problems.append(
-                Problem(f"#/{word}", f"must be plain text of at most {longest} characters, not {len(text)}")
-            )
+            told = said("must be plain text of at most {most} characters, not {n}", most=longest, n=len(text))
+            problems.append(Problem(f"#/{word}", told))
     if problems:
         raise InvalidInput(problems)
 
@@ -291,7 +291,12 @@ def _published(store: Store, row: ModelVersion) -> dict[str, Any]:
     """The manifest of a version; raises NotReady if it is not the one that was published."""
     name, number = row.model.name, row.number
     changed = NotReady(
-        f"{name} version {number} is not stored as it was published; restore it from a backup.", 60
+        said(
+            "{model} version {version} is not stored as it was published; restore it from a backup.",
+            model=name,
+            version=number,
+        ),
+        60,
     )
     try:
         # The database says what was published, not the folder.
@@ -333,10 +338,19 @@ def _find_version(name: str, version: str | None, alias: str | None, actor: Acto
 
 def _absent(name: str) -> NotFound:
     return NotFound(
-        f"There is no model named {name[:63]!r}; the page Models, or GET /api/v1/models, lists them."
+        said(
+            "There is no model named {name}; the page Models, or GET /api/v1/models, lists them.",
+            name=repr(name[:63]),
+        )
     )
 
 
 def _absent_version(name: str, version: str | None) -> NotFound:
-    listed = f"its page, or GET /api/v1/models/{name[:63]}/versions, lists them"
-    return NotFound(f"{name[:63]!r} has no version {version!r:.60}; {listed}.")
+    return NotFound(
+        said(
+            "{model} has no version {version}; its page, or GET {address}, lists them.",
+            model=repr(name[:63]),
+            version=repr(version)[:60],
+            address=f"/api/v1/models/{name[:63]}/versions",
+        )
+    )

@@ -15,9 +15,10 @@ from webapp.errors import NotAllowed, NotFound, NotSignedIn
 from webapp.services import audit, people, users
 from webapp.services.clock import now_us
 from webapp.services.people import EXPIRED, Actor, access_number
+from webapp.wording import said
 
 SECOND = 1_000_000
-CHANGE_FIRST = "This password was chosen for you; change it at /account first, then sign in here."
+CHANGE_FIRST = said("This password was chosen for you; change it at /account first, then sign in here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,13 @@ def issue(username: str, seconds: int) -> Grant:
     """A family the operator makes for a program that cannot sign in; raises NotFound, NotAllowed."""
     user = session().scalar(select(User).where(User.username == username.lower()))
     if user is None:
-        raise NotFound(f"There is no account {username[:63]!r}.")
+        raise NotFound(said("There is no account {name}.", name=repr(username[:63])))
     if user.disabled_us is not None:
-        raise NotAllowed(f"The account {user.username} is disabled; enable it first.")
+        raise NotAllowed(said("The account {name} is disabled; enable it first.", name=user.username))
     if user.must_change:
-        raise NotAllowed(f"The account {user.username} still has a one-time password; change that first.")
+        raise NotAllowed(
+            said("The account {name} still has a one-time password; change that first.", name=user.username)
+        )
     return open_family(Actor(user.id, user.username, user.role, stamp=user.stamp), seconds, issued=True)
 
 

@@ -17,9 +17,10 @@ from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSigne
 from webapp.services import audit, guesses, passwords
 from webapp.services.clock import now_us
 from webapp.services.people import Actor, access_number, queue
+from webapp.wording import said
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
-REFUSED = "Username or password is wrong, or the account is disabled."
+REFUSED = said("Username or password is wrong, or the account is disabled.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def create(
     with transaction() as current:
         queue(current, actor)
         if current.scalar(select(User.id).where(User.username == name)) is not None:
-            raise Conflict(f"There is already an account {name}; choose another username.")
+            raise Conflict(said("There is already an account {name}; choose another username.", name=name))
         return _add(current, name, role, kept, actor, must_change)
 
 
@@ -145,9 +146,9 @@ def change_password(actor: Actor, current: str, new: str, address: str = "") -> 
     if known is None or known.id != actor.id:
         raise NotSignedIn(REFUSED)
     if not _guess(actor.username, address, known.password_hash, current):
-        raise InvalidInput([Problem("#/current", "is not the present password")])
+        raise InvalidInput([Problem("#/current", said("is not the present password"))])
     if new == current:
-        raise InvalidInput([Problem("#/password", "must differ from the present password")])
+        raise InvalidInput([Problem("#/password", said("must differ from the present password"))])
     if problems := passwords.problems_of(new, actor.username):
         raise InvalidInput(problems)
     kept = passwords.hash_password(new)
@@ -222,7 +223,7 @@ def _take(current: Session, username: str, actor: Actor | None) -> User:
     known = _known(username)
     user = current.get(User, known.id, populate_existing=True) if known else None
     if user is None:
-        raise NotFound(f"There is no account {username[:63]!r}.")
+        raise NotFound(said("There is no account {name}.", name=repr(username[:63])))
     return user
 
 
@@ -243,7 +244,7 @@ def _cut_off(current: Session, user: User) -> None:
 def _keep_an_admin(current: Session, user: User) -> None:
     admins = select(func.count(User.id)).where(User.role == "admin", User.disabled_us.is_(None))
     if user.role == "admin" and user.disabled_us is None and current.scalar(admins) == 1:
-        raise Conflict(f"{user.username} is the last admin; make another one first.")
+        raise Conflict(said("{name} is the last admin; make another one first.", name=user.username))
 
 
 def _log(current: Session, kind: str, actor: Actor | None, user: User, **facts: str) -> None:
@@ -252,16 +253,18 @@ def _log(current: Session, kind: str, actor: Actor | None, user: User, **facts: 
 
 def _admins_only(actor: Actor | None) -> None:
     if actor is not None and actor.role != "admin":
-        raise NotAllowed("Only admins manage accounts; ask one of them.")
+        raise NotAllowed(said("Only admins manage accounts; ask one of them."))
 
 
 def _name_problems(name: str) -> list[Problem]:
-    rule = "needs 2 to 63 letters a-z, digits, dots, hyphens or underscores, a letter or digit first"
+    rule = said("needs 2 to 63 letters a-z, digits, dots, hyphens or underscores, a letter or digit first")
     return [] if USERNAME.fullmatch(name) else [Problem("#/username", rule)]
 
 
 def _role_problems(role: str) -> list[Problem]:
-    return [] if role in ROLES else [Problem("#/role", f"must be one of {', '.join(ROLES)}")]
+    return (
+        [] if role in ROLES else [Problem("#/role", said("must be one of {listed}", listed=", ".join(ROLES)))]
+    )
 
 
 def _person(user: User) -> Person:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.urls import iri_to_uri
@@ -31,7 +31,9 @@ from webapp.web import (
 from webapp.web.forms import ONCE, TOKEN
 
 PAGES = (account, admin, assets, audit, history, home, login, models, predictions)
-STALE = "This page was open for too long, or in a browser without cookies, so that nothing was done."
+STALE = lazy_gettext(
+    "This page was open for too long, or in a browser without cookies, so that nothing was done."
+)
 
 
 def init_app(app: Flask) -> None:

@@ -58,9 +58,9 @@ def _answers(seen: Overview, classes: Sequence[str]) -> Chart:
 
 def _errors(seen: Overview, errors: dict[str, list[int]]) -> Chart:
     order = list(FAILURES)
-    series = {FAILURES.get(kind, kind): counts for kind, counts in errors.items()}
+    series = {str(FAILURES.get(kind, kind)): counts for kind, counts in errors.items()}
     colours = {
-        FAILURES[kind]: PALETTE[order.index(kind) % len(PALETTE)] for kind in errors if kind in FAILURES
+        str(FAILURES[kind]): PALETTE[order.index(kind) % len(PALETTE)] for kind in errors if kind in FAILURES
     }
     figure, head, rows = _stack(seen, series, colours)
     note = f"Predict requests that got no answer, per {_step(seen.step_us)}, by reason. Times are UTC."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, g, request, session
-from flask_babel import get_translations
+from babel.numbers import get_decimal_symbol
+from flask import Flask, g, has_request_context, request, session
+from flask_babel import get_locale, get_translations
 
 from webapp.extensions import babel
 from webapp.wording import in_words
@@ -24,7 +25,13 @@ def init_app(app: Flask) -> None:
 
 def told(value: Any) -> Any:
     """What a service has said, in the reader's language; anything else unchanged."""
-    return in_words(value, _translate)
+    return in_words(value, _translate, local)
+
+
+def local(figure: str) -> str:
+    """A figure as English writes it, with the decimal sign of the reader's language."""
+    locale = get_locale()
+    return figure.replace(".", get_decimal_symbol(locale)) if locale else str(figure)
 
 
 def tag() -> str:
@@ -52,7 +59,7 @@ _SPOKEN = {"en": "en", "pt-BR": "pt-BR", "pt": "pt-BR"}
 
 
 def _locale() -> str:
-    return tag().replace("-", "_")
+    return tag().replace("-", "_") if has_request_context() else "en"
 
 
 def _translate(template: str, plural: str, n: int) -> str:

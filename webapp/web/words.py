@@ -1,62 +1,113 @@
-"""How pages write numbers, times and filters."""
+"""How pages write numbers, times and names in the reader's language."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from flask_babel import lazy_gettext
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.numbers import get_group_symbol
+from flask_babel import get_locale, gettext, lazy_gettext
 from markupsafe import Markup
 
-from webapp.ml.schema import Feature
+from webapp.ml.schema import Feature, unusual
 from webapp.services.filters import Filters
 from webapp.services.history import Record
+from webapp.services.people import ROLE_NAMES
+from webapp.web.languages import local, told
 
 DAY_US = 86_400 * 1_000_000
 #: Why a request got no answer, by the error's name; the usual ones first.
 FAILURES = {
-    "InvalidInput": "values refused",
-    "NotFound": "no such model or version",
-    "TooMany": "over the rate limit",
-    "NotReady": "not ready",
-    "ModelFailed": "model failed",
-    "NotAllowed": "not allowed",
-    "Conflict": "at odds with an earlier request",
-    "TooLarge": "too many rows",
-    "NotSignedIn": "sign-in ended meanwhile",
-    "BadArtifact": "model file damaged",
+    "InvalidInput": lazy_gettext("values refused"),
+    "NotFound": lazy_gettext("no such model or version"),
+    "TooMany": lazy_gettext("over the rate limit"),
+    "NotReady": lazy_gettext("not ready"),
+    "ModelFailed": lazy_gettext("model failed"),
+    "NotAllowed": lazy_gettext("not allowed"),
+    "Conflict": lazy_gettext("at odds with an earlier request"),
+    "TooLarge": lazy_gettext("too many rows"),
+    "NotSignedIn": lazy_gettext("sign-in ended meanwhile"),
+    "BadArtifact": lazy_gettext("model file damaged"),
 }
-
-
-ROLES = {
-    "analyst": lazy_gettext("analyst"),
-    "publisher": lazy_gettext("publisher"),
-    "auditor": lazy_gettext("auditor"),
-    "admin": lazy_gettext("admin"),
+#: Names that the record, the schema and addresses use, as people read them; one filter a table.
+NAMES: dict[str, Mapping[str, Any]] = {
+    "role": ROLE_NAMES,
+    "channel": {"form": lazy_gettext("form"), "api": lazy_gettext("API"), "batch": lazy_gettext("batch")},
+    "state": {
+        "active": lazy_gettext("active"),
+        "restricted": lazy_gettext("restricted"),
+        "erased": lazy_gettext("erased"),
+    },
+    "kind": {
+        "number": lazy_gettext("number"),
+        "integer": lazy_gettext("whole number"),
+        "category": lazy_gettext("category"),
+        "boolean": lazy_gettext("yes or no"),
+        "text": lazy_gettext("text"),
+    },
+    "task": {
+        "classification": lazy_gettext("classification"),
+        "regression": lazy_gettext("regression"),
+    },
+    "sample": {
+        "test data": lazy_gettext("test data"),
+        "training data": lazy_gettext("training data"),
+    },
+    "stage": {"check": lazy_gettext("check"), "predict": lazy_gettext("predict")},
+    "period": {
+        "hour": lazy_gettext("Last hour"),
+        "day": lazy_gettext("Last day"),
+        "week": lazy_gettext("Last week"),
+        "month": lazy_gettext("Last month"),
+        "quarter": lazy_gettext("Last quarter"),
+        "year": lazy_gettext("Last year"),
+    },
+    "unusual": {
+        "outside_range": lazy_gettext("outside range"),
+        "unseen_category": lazy_gettext("unseen category"),
+        "missing": lazy_gettext("missing"),
+    },
 }
+ENGLISH = Locale("en")
 
 
-def role(name: str) -> str:
-    """A role in the reader's language."""
-    return str(ROLES.get(name, name))
+def named(table: str, name: str) -> str:
+    """A name of one of the tables above in the reader's language; itself where it is in none."""
+    return str(told(NAMES[table].get(name, name)))
+
+
+def _locale() -> Locale:
+    return get_locale() or ENGLISH
 
 
 def utc(us: int) -> str:
     """Microseconds since the epoch, to the second."""
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{date(us)} {format_time(_moment(us), 'HH:mm:ss', locale=ENGLISH)} UTC"
+
+
+def date(us: int) -> str:
+    """The UTC day of a moment, in digits."""
+    locale, moment = _locale(), _moment(us)
+    return f"{moment:%Y-%m-%d}" if locale.language == "en" else format_date(moment, "short", locale)
+
+
+def _moment(us: int) -> datetime:
+    return datetime.fromtimestamp(us // 1_000_000, UTC)
 
 
 def day(us: int) -> str:
     """The UTC day alone where the moment is its first or last, else to the second."""
-    return f"{utc(us)[:10]} UTC" if us % DAY_US in (0, DAY_US - 1) else utc(us)
+    return f"{date(us)} UTC" if us % DAY_US in (0, DAY_US - 1) else utc(us)
 
 
 def moment(us: int, *, both: bool = False) -> Markup:
     """A time element: UTC as text, which a browser with JavaScript turns into its own time (or adds it)."""
-    iso = datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Markup('<time class="nowrap" datetime="{}"{}>{}</time>').format(
-        iso, Markup(" data-both") if both else "", utc(us)
+        f"{_moment(us):%Y-%m-%dT%H:%M:%SZ}", Markup(" data-both") if both else "", utc(us)
     )
 
 
@@ -65,9 +116,9 @@ def number(value: Any, digits: int = 6) -> str:
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return str(gettext("yes") if value else gettext("no"))
     if isinstance(value, float):
-        return f"{value:.{digits}g}".replace("-", "−")
+        return local(f"{value:.{digits}g}".replace("-", "−"))
     return str(value)
 
 
@@ -80,12 +131,17 @@ def percent(share: float | None, digits: int = 1) -> str:
     """0.9816 → 98.2 %; never 0 or 100 % of what is only nearly so."""
     if share is None:
         return "–"
-    shown = f"{share * 100:.{digits}f}"
+    shown, sign = f"{share * 100:.{digits}f}", ""
     if shown == f"{100:.{digits}f}" and share < 1:
-        return f"> {100 - 10**-digits:.{digits}f} %"
-    if shown == f"{0:.{digits}f}" and share > 0:
-        return f"< {10**-digits:.{digits}f} %"
-    return f"{shown} %"
+        shown, sign = f"{100 - 10**-digits:.{digits}f}", "> "
+    elif shown == f"{0:.{digits}f}" and share > 0:
+        shown, sign = f"{10**-digits:.{digits}f}", "< "
+    return sign + _percent(shown)
+
+
+def _percent(figure: str) -> str:
+    """As the language spaces it: 98.2 % in English here, 98,2% in Portuguese."""
+    return str(gettext("%(figure)s %%", figure=local(figure)))
 
 
 def duration(us: int | None) -> str:
@@ -95,43 +151,60 @@ def duration(us: int | None) -> str:
     if us < 1000:
         return f"{us} µs"
     if us < 999_500:
-        return f"{us / 1000:.3g} ms"
-    return f"{us / 1_000_000:.3g} s" if us < 100_000_000 else f"{us / 1_000_000:,.0f} s"
+        return f"{local(f'{us / 1000:.3g}')} ms"
+    return f"{local(f'{us / 1_000_000:.3g}')} s" if us < 100_000_000 else f"{thousands(round(us / 1e6))} s"
 
 
 def thousands(n: int) -> str:
-    """12 345 678, with narrow spaces that do not break."""
-    return f"{n:,}".replace(",", "\u202f")
+    """12 345 678, with narrow spaces that do not break, or the sign that is usual in the language."""
+    locale = _locale()
+    return f"{n:,}".replace(",", "\u202f" if locale.language == "en" else get_group_symbol(locale))
 
 
 def change(now: float | None, before: float | None) -> str:
     """How a figure moved against the period before, in words."""
     if now is None or before is None:
-        return "nothing to compare with in the period before"
+        return str(gettext("nothing to compare with in the period before"))
     if before == now:
-        return "as in the period before"
+        return str(gettext("as in the period before"))
     if before == 0:
-        return "up from 0 in the period before"
+        return str(gettext("up from 0 in the period before"))
     share = now / before - 1
     if share > 2:
-        return f"{now / before:,.0f} times the period before"
-    return f"{'up' if share > 0 else 'down'} {abs(share) * 100:.0f} % against the period before"
+        return str(gettext("%(times)s times the period before", times=thousands(round(now / before))))
+    part = _percent(f"{abs(share) * 100:.0f}")
+    if share > 0:
+        return str(gettext("up %(share)s against the period before", share=part))
+    return str(gettext("down %(share)s against the period before", share=part))
 
 
 def filter_words(filters: Filters) -> list[tuple[str, str]]:
     """Each condition as (the URL's word, what it says)."""
+    f = filters
     said = {
-        "model": filters.model and f"model {filters.model}",
-        "version": filters.version is not None and f"version {filters.version}",
-        "label": filters.label and f"answer {filters.label}",
-        "user": filters.user and f"by {filters.user}",
-        "channel": filters.channel and f"through {filters.channel}",
-        "subject": filters.subject and f"reference {filters.subject}",
-        "from": filters.since_us is not None and f"from {day(filters.since_us)}",
-        "to": filters.until_us is not None and f"to {day(filters.until_us - 1)}",
-        "q": filters.q and f"containing “{filters.q}”",
+        "model": f.model and gettext("model %(name)s", name=f.model),
+        "version": f.version is not None and gettext("version %(number)s", number=f.version),
+        "label": f.label and gettext("answer %(label)s", label=f.label),
+        "user": f.user and gettext("by %(name)s", name=f.user),
+        "channel": f.channel and gettext("through %(channel)s", channel=named("channel", f.channel)),
+        "subject": f.subject and gettext("reference %(subject)s", subject=f.subject),
+        "from": f.since_us is not None and gettext("from %(day)s", day=day(f.since_us)),
+        "to": f.until_us is not None and gettext("to %(day)s", day=day(f.until_us - 1)),
+        "q": f.q and gettext("containing “%(text)s”", text=f.q),
     }
     return [(word, text) for word, text in said.items() if text]
+
+
+def warning(kept: Mapping[str, Any], record: Record, features: Iterable[object]) -> str:
+    """What a warning on the record says: in English as it was kept, else again from the feature and its value.
+
+    `features` are those of the record's version; where they are not known, it stays as it was kept.
+    """
+    known = (f for f in features if isinstance(f, Feature) and f.name == kept["feature"])
+    feature = next(known, None)
+    if feature is None or kept["kind"] not in NAMES["unusual"] or _locale().language == "en":
+        return str(kept["detail"])
+    return str(told(unusual(feature, kept["kind"], (record.used or {}).get(feature.name))))
 
 
 def class_of(label: str | None, probabilities: dict[str, float] | None) -> str:
@@ -155,20 +228,25 @@ def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
         return []
     absent = [f for f in features if record.inputs.get(f.name) is None]
     return [
-        f"{f.label} (taken as {number(record.used[f.name])})" if f.name in record.defaulted else f.label
+        gettext("%(feature)s (taken as %(value)s)", feature=f.label, value=number(record.used[f.name]))
+        if f.name in record.defaulted
+        else f.label
         for f in absent
     ]
 
 
 GLOBALS = {"class_of": class_of, "mark": mark, "not_given": not_given}
 FILTERS = {
+    **{table: partial(named, table) for table in NAMES},
+    "told": told,
     "moment": moment,
-    "role": role,
     "utc": utc,
+    "date": date,
     "number": number,
     "percent": percent,
     "rough": rough,
     "duration": duration,
     "thousands": thousands,
     "filter_words": filter_words,
+    "warning": warning,
 }

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from webapp.errors import UNUSABLE, Problem, meant, pointer_token, printable
 from webapp.ml.schema.features import Choice, Feature, Scalar, Warning, WarningKind
+from webapp.wording import Figure, said, said_n
 
 ABSENT: Final = object()
 LARGEST_INTEGER: Final = 2**53  # beyond it a float no longer holds every integer
@@ -16,6 +17,14 @@ LARGEST_INTEGER: Final = 2**53  # beyond it a float no longer holds every intege
 LARGEST_NUMBER: Final = 1e30
 _SHOWN = 40
 _NAMED = 100
+#: What a value of each kind is called.
+WANTED: Final = {
+    "number": said("a number"),
+    "integer": said("a whole number"),
+    "boolean": said("true or false"),
+    "category": said("one of its values"),
+    "text": said("a text"),
+}
 _GUESSES = 20  # looking for near misses is slow; a row with more strangers is no typing error
 
 
@@ -51,20 +60,21 @@ class _Refused(Exception):
 def shown(value: object) -> str:
     """The value in a message: short, and safe to encode."""
     if isinstance(value, int) and value.bit_length() > 200:
-        return "that number"  # python refuses to print integers of thousands of digits
+        return said("that number")  # python refuses to print integers of thousands of digits
     if isinstance(value, (list, tuple)):
-        return "a list"
+        return said("a list")
     if isinstance(value, Mapping):
-        return "an object"
+        return said("an object")
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = printable(f"“{value[:_SHOWN]}”" if isinstance(value, str) else repr(value)[:_SHOWN])
-    return text if not isinstance(value, str) or len(value) <= _SHOWN else text[:-1] + "…”"
+    if not isinstance(value, str):
+        return Figure(printable(repr(value)[:_SHOWN]))
+    return printable(f"“{value}”" if len(value) <= _SHOWN else f"“{value[:_SHOWN]}…”")
 
 
-def plain(number: float) -> str:
+def plain(number: float) -> Figure:
     """12 significant digits at most, without a trailing .0."""
-    return f"{number:.12g}"
+    return Figure(f"{number:.12g}")
 
 
 def step(feature: Feature) -> Step:
@@ -79,9 +89,14 @@ def unknown(names: Iterable[str], known: tuple[str, ...], found: Found) -> None:
     for n, name in enumerate(strangers[:_NAMED]):
         text = name if isinstance(name, str) else str(name)
         hint = meant(text, known) if n < _GUESSES else ""
-        found.refuse(text, f"{shown(text)} is not a feature of this model; remove it{hint}")
+        told = said("{name} is not a feature of this model; remove it{hint}", name=shown(text), hint=hint)
+        found.refuse(text, told)
     if len(strangers) > _NAMED:
-        more = f"holds {len(strangers) - _NAMED} more names that are no features of this model; remove them"
+        more = said_n(
+            "holds {n} more name that is no feature of this model; remove it",
+            "holds {n} more names that are no features of this model; remove them",
+            n=len(strangers) - _NAMED,
+        )
         found.problems.append(Problem(found.pointer, more))
 
 
@@ -109,69 +124,74 @@ def _judge(feature: Feature) -> Judge:
             return default
         if value is None or value is ABSENT:
             if not nullable:
-                found.refuse(name, f"{feature.label} is required; give {_wanted(feature)}")
-            elif never_missing:
-                found.warnings.append(
-                    Warning(name, "missing", f"{feature.label} was never missing in training")
+                wanted = WANTED[feature.kind]
+                found.refuse(
+                    name, said("{feature} is required; give {wanted}", feature=feature.label, wanted=wanted)
                 )
+            elif never_missing:
+                found.warnings.append(Warning(name, "missing", unusual(feature, "missing", None)))
             return None
         try:
             scalar = read(value)
             allowed(scalar)
         except _Refused as refusal:
-            found.refuse(name, str(refusal))
+            found.refuse(name, refusal.args[0])
             return None
-        kind, detail = familiar(scalar)
+        kind = familiar(scalar)
         if kind:
-            found.warnings.append(Warning(name, kind, detail))
+            found.warnings.append(Warning(name, kind, unusual(feature, kind, scalar)))
         return scalar
 
     return judge
 
 
-def _wanted(feature: Feature) -> str:
-    return {
-        "number": "a number",
-        "integer": "a whole number",
-        "boolean": "true or false",
-        "category": "one of its values",
-        "text": "a text",
-    }[feature.kind]
-
-
 def _reader(feature: Feature) -> Callable[[object], Scalar]:
     """A function that turns a JSON value into the feature's own type, or refuses it."""
-    wrong = f"{feature.label} must be {_wanted(feature)}, not "
+    label, wanted = feature.label, WANTED[feature.kind]
+
+    def wrong(value: object) -> _Refused:
+        told = said(
+            "{feature} must be {wanted}, not {value}", feature=label, wanted=wanted, value=shown(value)
+        )
+        return _Refused(told)
 
     def number(value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise _Refused(wrong + shown(value))
+            raise wrong(value)
         if isinstance(value, float) and not isfinite(value):
-            raise _Refused(f"{feature.label} must be a finite number; for a missing value send null")
+            raise _Refused(
+                said("{feature} must be a finite number; for a missing value send null", feature=label)
+            )
         if abs(value) > LARGEST_NUMBER:
-            raise _Refused(f"{feature.label} is too large to compute with; give at most 1e30")
+            raise _Refused(said("{feature} is too large to compute with; give at most 1e30", feature=label))
         return float(value)
 
     def integer(value: object) -> int:
         result = number(value)
         if not result.is_integer():
-            raise _Refused(wrong + shown(value))
+            raise wrong(value)
         if abs(result) > LARGEST_INTEGER or (isinstance(value, int) and int(result) != value):
-            raise _Refused(f"{feature.label} is too large to be held exactly; give at most 2^53")
+            raise _Refused(
+                said("{feature} is too large to be held exactly; give at most 2^53", feature=label)
+            )
         return int(result)
 
     def boolean(value: object) -> bool:
         if not isinstance(value, bool):
-            raise _Refused(wrong + shown(value))
+            raise wrong(value)
         return value
 
     def text(value: object) -> str:
         if not isinstance(value, str):
-            raise _Refused(wrong + shown(value))
+            raise wrong(value)
         if len(value) > feature.max_length:
-            raise _Refused(f"{feature.label} must have at most {feature.max_length} characters")
+            raise _Refused(
+                said("{feature} must have at most {most} characters", feature=label, most=feature.max_length)
+            )
         if UNUSABLE.search(value):
-            raise _Refused(f"{feature.label} holds a character that can not be stored; remove it")
+            raise _Refused(
+                said("{feature} holds a character that can not be stored; remove it", feature=label)
+            )
         return str(value)
 
     def category(value: object) -> Scalar:
@@ -193,42 +213,85 @@ def _reader(feature: Feature) -> Callable[[object], Scalar]:
 def _allowed(feature: Feature) -> Callable[[Scalar], None]:
     low, high = feature.minimum, feature.maximum
     known = _values(feature.choices) if feature.closed else None
-    unit = f" {feature.unit}" if feature.unit else ""
+    label, unit = feature.label, _unit(feature)
 
     def allowed(value: Scalar) -> None:
         if known is not None and (type(value), value) not in known:
             listed = ", ".join(str(choice.value) for choice in feature.choices[:8])
             more = ", …" if len(feature.choices) > 8 else ""
-            raise _Refused(f"{feature.label} must be one of {listed}{more}; {shown(value)} is not")
+            raise _Refused(
+                said(
+                    "{feature} must be one of {listed}; {value} is not",
+                    feature=label,
+                    listed=listed + more,
+                    value=shown(value),
+                )
+            )
         if isinstance(value, (int, float)):
             if low is not None and value < low:
                 raise _Refused(
-                    f"{feature.label} must be at least {plain(low)}{unit}; {plain(value)} is below"
+                    said(
+                        "{feature} must be at least {low}{unit}; {value} is below",
+                        feature=label,
+                        low=plain(low),
+                        unit=unit,
+                        value=plain(value),
+                    )
                 )
             if high is not None and value > high:
                 raise _Refused(
-                    f"{feature.label} must be at most {plain(high)}{unit}; {plain(value)} is above"
+                    said(
+                        "{feature} must be at most {high}{unit}; {value} is above",
+                        feature=label,
+                        high=plain(high),
+                        unit=unit,
+                        value=plain(value),
+                    )
                 )
 
     return allowed
 
 
-def _familiar(feature: Feature) -> Callable[[Scalar], tuple[WarningKind | None, str]]:
+def _familiar(feature: Feature) -> Callable[[Scalar], WarningKind | None]:
+    low, high = _range(feature)
+    known = _values(feature.choices) if feature.choices and not feature.closed else None
+
+    def familiar(value: Scalar) -> WarningKind | None:
+        if known is not None and (type(value), value) not in known:
+            return "unseen_category"
+        if isinstance(value, (int, float)) and not low <= value <= high:
+            return "outside_range"
+        return None
+
+    return familiar
+
+
+def unusual(feature: Feature, kind: WarningKind, value: Scalar) -> str:
+    """What a warning of this kind says of a feature's value."""
+    if kind == "missing":
+        return said("{feature} was never missing in training", feature=feature.label)
+    if kind == "unseen_category" or not isinstance(value, (int, float)):
+        return said("{feature} {value} was not seen in training", feature=feature.label, value=shown(value))
+    low, high = _range(feature)
+    return said(
+        "{feature} {value}{unit} is outside the training range, {low} to {high}{unit}",
+        feature=feature.label,
+        value=plain(value),
+        unit=_unit(feature),
+        low=plain(low),
+        high=plain(high),
+    )
+
+
+def _range(feature: Feature) -> tuple[float, float]:
     learned = feature.learned
     low = learned.minimum if learned and learned.minimum is not None else -inf
     high = learned.maximum if learned and learned.maximum is not None else inf
-    known = _values(feature.choices) if feature.choices and not feature.closed else None
-    unit = f" {feature.unit}" if feature.unit else ""
+    return low, high
 
-    def familiar(value: Scalar) -> tuple[WarningKind | None, str]:
-        if known is not None and (type(value), value) not in known:
-            return "unseen_category", f"{feature.label} {shown(value)} was not seen in training"
-        if isinstance(value, (int, float)) and not low <= value <= high:
-            far = f"{feature.label} {plain(value)}{unit} is outside the training range"
-            return "outside_range", f"{far}, {plain(low)} to {plain(high)}{unit}"
-        return None, ""
 
-    return familiar
+def _unit(feature: Feature) -> str:
+    return f" {feature.unit}" if feature.unit else ""
 
 
 def _values(choices: tuple[Choice, ...]) -> frozenset[tuple[type, object]]:

@@ -12,6 +12,7 @@ from webapp.errors import Problem
 from webapp.ml.schema import documents
 from webapp.ml.schema.checks import ABSENT, Found, Step, step, unknown
 from webapp.ml.schema.features import Checked, Feature, Output, Scalar
+from webapp.wording import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Schema:
         Never raises for data. Problems point below `pointer`, names escaped as in RFC 6901.
         """
         if not isinstance(row, Mapping):
-            problem = Problem(pointer, "must be an object with one member for each feature")
+            problem = Problem(pointer, said("must be an object with one member for each feature"))
             return Checked((None,) * len(self.features), [problem], [], [])
         found = Found(pointer)
         values: list[Scalar] = []

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from webapp.errors import BadArtifact, Problem, no_member, pointer_token, printable
 from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, step
 from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Scalar
+from webapp.wording import said
 
 MAX_FEATURES: Final = 10_000
 
@@ -39,14 +40,16 @@ def read(data: object) -> tuple[tuple[Feature, ...], Output]:
 
     Pointers name a feature, as edits do, where the stored form has its number.
     """
-    document = _object(data, "The schema", {"features", "output"}, {"features", "output"})
+    document = _object(data, said("The schema"), {"features", "output"}, {"features", "output"})
     rows = _list(document["features"], "#/features")
     if not 1 <= len(rows) <= MAX_FEATURES:
-        raise BadArtifact(f"A schema needs 1 to {MAX_FEATURES} features.")
+        raise BadArtifact(said("A schema needs 1 to {most} features.", most=MAX_FEATURES))
     features = tuple(_feature(row, _place(row, i)) for i, row in enumerate(rows))
     twice = [name for name, count in Counter(f.name for f in features).items() if count > 1]
     if twice:
-        raise BadArtifact(f"Two features are called “{printable(twice[0])}”; give each its own name.")
+        raise BadArtifact(
+            said("Two features are called “{name}”; give each its own name.", name=printable(twice[0]))
+        )
     return features, _output(document["output"])
 
 
@@ -63,7 +66,9 @@ def refuse_unusable(features: tuple[Feature, ...], problems: list[Problem]) -> N
             step(feature).judge(feature.default, found)
             problems = problems + found.problems
     if problems:
-        raise BadArtifact(f"The schema refuses its own example or default: {problems[0].detail}.")
+        raise BadArtifact(
+            said("The schema refuses its own example or default: {problem}.", problem=problems[0].detail)
+        )
 
 
 def example(feature: Feature) -> Scalar:
@@ -154,32 +159,38 @@ def _optional(test: Test) -> Test:
 
 
 _FEATURE: Final[dict[str, tuple[Test, str]]] = {
-    "name": (lambda v: _text(200)(v) and bool(v), "a text of 1 to 200 characters"),
-    "kind": (lambda v: v in get_args(Kind), "one of " + ", ".join(get_args(Kind))),
-    "label": (_text(200), "a text of at most 200 characters"),
-    "description": (_text(2000), "a text of at most 2000 characters"),
-    "unit": (_optional(_text(40)), "a text of at most 40 characters, or null"),
-    "nullable": (lambda v: isinstance(v, bool), "true or false"),
-    "default": (_optional(_scalar), "a number, text, true, false or null"),
-    "example": (_optional(_scalar), "a number, text, true, false or null"),
-    "minimum": (_optional(_number), "a number or null"),
-    "maximum": (_optional(_number), "a number or null"),
-    "choices": (lambda v: isinstance(v, (list, tuple)), "a list of {value, label}"),
-    "closed": (lambda v: isinstance(v, bool), "true or false"),
+    "name": (lambda v: _text(200)(v) and bool(v), said("a text of 1 to 200 characters")),
+    "kind": (lambda v: v in get_args(Kind), said("one of {listed}", listed=", ".join(get_args(Kind)))),
+    "label": (_text(200), said("a text of at most 200 characters")),
+    "description": (_text(2000), said("a text of at most 2000 characters")),
+    "unit": (_optional(_text(40)), said("a text of at most 40 characters, or null")),
+    "nullable": (lambda v: isinstance(v, bool), said("true or false")),
+    "default": (_optional(_scalar), said("a number, text, true, false or null")),
+    "example": (_optional(_scalar), said("a number, text, true, false or null")),
+    "minimum": (_optional(_number), said("a number or null")),
+    "maximum": (_optional(_number), said("a number or null")),
+    "choices": (
+        lambda v: isinstance(v, (list, tuple)),
+        said("a list of {members}", members="{value, label}"),
+    ),
+    "closed": (lambda v: isinstance(v, bool), said("true or false")),
     "learned": (lambda v: True, ""),
     "group": (
         lambda v: v is None or (_text(100)(v) and bool(v.strip())),
-        "a text of 1 to 100 characters, or null",
+        said("a text of 1 to 100 characters, or null"),
     ),
-    "max_length": (lambda v: type(v) is int and 1 <= v <= 100_000, "a whole number, 1 to 100000"),
+    "max_length": (lambda v: type(v) is int and 1 <= v <= 100_000, said("a whole number, 1 to 100000")),
 }
 _OUTPUT: Final[dict[str, tuple[Test, str]]] = {
-    "kind": (lambda v: v in ("classification", "regression"), "classification or regression"),
-    "target": (_text(200), "a text of at most 200 characters"),
-    "label": (_text(200), "a text of at most 200 characters"),
-    "classes": (lambda v: isinstance(v, (list, tuple)), "a list of {value, label}"),
-    "unit": (_optional(_text(40)), "a text of at most 40 characters, or null"),
-    "probabilities": (lambda v: isinstance(v, bool), "true or false"),
+    "kind": (lambda v: v in ("classification", "regression"), said("classification or regression")),
+    "target": (_text(200), said("a text of at most 200 characters")),
+    "label": (_text(200), said("a text of at most 200 characters")),
+    "classes": (
+        lambda v: isinstance(v, (list, tuple)),
+        said("a list of {members}", members="{value, label}"),
+    ),
+    "unit": (_optional(_text(40)), said("a text of at most 40 characters, or null")),
+    "probabilities": (lambda v: isinstance(v, bool), said("true or false")),
 }
 
 
@@ -189,10 +200,10 @@ def _feature(data: object, where: str) -> Feature:
     members["learned"] = _learned(members.get("learned"), where)
     feature = Feature(**members)
     if feature.closed and not feature.choices:
-        raise BadArtifact(f"{where}: closed needs choices; list them.")
+        raise BadArtifact(said("{where}: closed needs choices; list them.", where=where))
     low, high = feature.minimum, feature.maximum
     if low is not None and high is not None and low > high:
-        raise BadArtifact(f"{where}: minimum is above maximum.")
+        raise BadArtifact(said("{where}: minimum is above maximum.", where=where))
     return feature
 
 
@@ -201,9 +212,11 @@ def _output(data: object) -> Output:
     members["classes"] = _choices(members.get("classes", ()), "#/output/classes")
     output = Output(**members)
     if output.kind == "classification" and not output.classes:
-        raise BadArtifact("#/output: a classification needs its classes.")
+        raise BadArtifact(said("#/output: a classification needs its classes."))
     if len({c.label for c in output.classes}) < len(output.classes):
-        raise BadArtifact("#/output/classes has a label twice; people could not tell these classes apart.")
+        raise BadArtifact(
+            said("#/output/classes has a label twice; people could not tell these classes apart.")
+        )
     return output
 
 
@@ -213,10 +226,12 @@ def _choices(items: Sequence[object], where: str) -> tuple[Choice, ...]:
         place = f"{where}/{i}"
         pair = _object(item, place, {"value", "label"}, {"value", "label"})
         if not _scalar(pair["value"]) or not _text(200)(pair["label"]):
-            raise BadArtifact(f"{place} must be a value and its label, a text of at most 200 characters.")
+            raise BadArtifact(
+                said("{where} must be a value and its label, a text of at most 200 characters.", where=place)
+            )
         choices.append(Choice(pair["value"], pair["label"]))
     if len({(type(c.value), c.value) for c in choices}) < len(choices):
-        raise BadArtifact(f"{where} lists a value twice.")
+        raise BadArtifact(said("{where} lists a value twice.", where=where))
     return tuple(choices)
 
 
@@ -233,7 +248,7 @@ def _learned(data: object, where: str) -> Learned | None:
     numbers = [members.get("minimum"), members.get("maximum")]
     missing = members.get("missing", 0.0)
     if len(pairs) < len(quantiles) or not all(map(_optional(_number), numbers)) or not _number(missing):
-        raise BadArtifact(f"{place} must hold numbers only.")
+        raise BadArtifact(said("{where} must hold numbers only.", where=place))
     return Learned(numbers[0], numbers[1], tuple(pairs), missing)
 
 
@@ -243,21 +258,23 @@ def _members(data: object, where: str, of: type, rules: Mapping[str, tuple[Test,
     for name, value in members.items():
         test, wanted = rules[name]
         if not test(value):
-            raise BadArtifact(f"{where}/{name} must be {wanted}.")
+            raise BadArtifact(said("{where} must be {wanted}.", where=f"{where}/{name}", wanted=wanted))
     return members
 
 
 def _object(data: object, where: str, known: set[str], required: set[str]) -> dict[str, Any]:
     if not isinstance(data, Mapping):
-        raise BadArtifact(f"{where} must be an object.")
+        raise BadArtifact(said("{where} must be an object.", where=where))
     if stray := [str(key) for key in data if key not in known]:
-        raise BadArtifact(f"{where} has {no_member(stray[0], sorted(known))}")
+        raise BadArtifact(
+            said("{where} has {problem}", where=where, problem=no_member(stray[0], sorted(known)))
+        )
     if lacking := sorted(required - set(data)):
-        raise BadArtifact(f"{where} needs {', '.join(lacking)}.")
+        raise BadArtifact(said("{where} needs {listed}.", where=where, listed=", ".join(lacking)))
     return dict(data)
 
 
 def _list(value: object, where: str) -> Sequence[Any]:
     if not isinstance(value, (list, tuple)):
-        raise BadArtifact(f"{where} must be a list.")
+        raise BadArtifact(said("{where} must be a list.", where=where))
     return value

@@ -25,6 +25,7 @@ from webapp.services.people import Actor
 from webapp.services.predictions.asks import Ask, Made, Refused
 from webapp.services.predictions.sheet import Given, Sheet
 from webapp.services.registry import Resolved
+from webapp.wording import said
 
 __all__ = ["Ask", "Made", "Refused", "forget_keys", "make"]
 
@@ -32,10 +33,11 @@ __all__ = ["Ask", "Made", "Refused", "forget_keys", "make"]
 _BARRED = r"\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 _SPACES = r"\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 SUBJECT = re.compile(f"[^{_BARRED}{_SPACES}]([^{_BARRED}]{{0,198}}[^{_BARRED}{_SPACES}])?")
-SUBJECT_RULE = (
+SUBJECT_RULE = said(
     "must be 1 to 200 characters, none of them a control character or one that turns the direction of text, "
     "without spaces at either end"
 )
+
 MAY_PREDICT = frozenset({"analyst", "publisher", "admin"})
 #: Rows handled before other requests get their turn.
 STRIDE = 512
@@ -95,14 +97,21 @@ def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
 
 def _may_predict(actor: Actor) -> None:
     if actor.role not in MAY_PREDICT:
-        raise NotAllowed(f"The role {actor.role} reads the record and does not predict.")
+        raise NotAllowed(
+            said(
+                "The role {role} reads the record and does not predict.",
+                role=people.ROLE_NAMES.get(actor.role, actor.role),
+            )
+        )
 
 
 def _check_frame(desk: Desk, ask: Ask) -> None:
     if not ask.rows:
-        raise InvalidInput([Problem("#/instances", "holds no rows; send at least one")])
+        raise InvalidInput([Problem("#/instances", said("holds no rows; send at least one"))])
     if len(ask.rows) > desk.max_rows:
-        raise TooLarge(f"One request may hold {desk.max_rows} rows; split it, or send a batch.")
+        raise TooLarge(
+            said("One request may hold {most} rows; split it, or send a batch.", most=desk.max_rows)
+        )
     if ask.subject is not None and not SUBJECT.fullmatch(ask.subject):
         raise InvalidInput([Problem("#/subject", SUBJECT_RULE)])
 
@@ -153,8 +162,8 @@ def _answer(
     given = _infer(desk, chosen, [check.values for _, check in rows])
     predict_us = (time.perf_counter_ns() - begun) // 1000
     sheet = Sheet(actor, ask, chosen, {"check": check_us, "predict": predict_us})
-    for n, ((row, check), said) in enumerate(zip(rows, given, strict=True), 1):
-        sheet.write(row, check, said)
+    for n, ((row, check), one) in enumerate(zip(rows, given, strict=True), 1):
+        sheet.write(row, check, one)
         if n % STRIDE == 0:
             time.sleep(0)
     return sheet
@@ -188,12 +197,12 @@ def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick
             )  # it may be closed to them now
             entry.access, entry.error = caller.access, None
     else:
-        raise NotReady("Accounts are changing without pause; try again in a moment.")
+        raise NotReady(said("Accounts are changing without pause; try again in a moment."))
     if entry.replay is None:
         return made
     fingerprint, ids = entry.replay
     if fingerprint != ask.fingerprint:
-        raise Conflict("This Idempotency-Key was used with another request; use a new key.")
+        raise Conflict(said("This Idempotency-Key was used with another request; use a new key."))
     return _read_back(orjson.loads(ids))
 
 
@@ -208,7 +217,7 @@ def _read_back(ids: list[str]) -> list[Made]:
 
 def _made_again(row: Prediction, version: ModelVersion) -> Made:
     if row.output is None:
-        raise Conflict("The answer to this Idempotency-Key was erased; use a new key.")
+        raise Conflict(said("The answer to this Idempotency-Key was erased; use a new key."))
     return Made(
         id=row.id,
         model=version.model.name,
