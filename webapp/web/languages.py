@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from babel.numbers import get_decimal_symbol
 from flask import Flask, g, has_request_context, request, session
 from flask_babel import get_locale, get_translations
 
@@ -30,8 +29,7 @@ def told(value: Any) -> Any:
 
 def local(figure: str) -> str:
     """A figure as English writes it, with the decimal sign of the reader's language."""
-    locale = get_locale()
-    return figure.replace(".", get_decimal_symbol(locale)) if locale else str(figure)
+    return figure.replace(".", decimal_sign(str(get_locale()).replace("_", "-")))
 
 
 def tag() -> str:
