@@ -62,9 +62,19 @@ class Settings(BaseSettings):
         12, ge=1, le=168, description="A browser session ends after this long in any case."
     )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body.")
+    max_upload_bytes: int = Field(2**30, ge=1024, description="Largest file of a batch.")
     max_rows: int = Field(10_000, ge=1, description="Most rows in one predict request.")
     rate_limit: int = Field(
         6000, ge=0, description="Predict requests a minute per account; 0 switches it off."
+    )
+    queue_url: str = Field(
+        "",
+        pattern="^$|^(postgresql|redis|rediss)[+a-z0-9]*://",
+        description="Where batches wait: a PostgreSQL or Redis URL; empty means a SQLite file inside DATA_DIR.",
+    )
+    job_worker: bool = Field(
+        True,
+        description="Run a worker for batches beside the web workers; false where `flask worker` runs elsewhere.",
     )
     demo: bool = Field(True, description="Publish the demo models when the registry is empty.")
     log_level: str = Field(
@@ -100,6 +110,11 @@ class Settings(BaseSettings):
         if self.model_store:
             return self.model_store
         return ROOT / "model_store" if self.data_dir == ROOT / "instance" else self.data_dir / "model_store"
+
+    @property
+    def jobs(self) -> Path:
+        """The folder of batches."""
+        return self.data_dir / "jobs"
 
     @property
     def hosts(self) -> list[str]:

@@ -6,6 +6,8 @@ import gc
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -55,8 +57,20 @@ def pre_fork(_server: object, _worker: object) -> None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_counts()
 
 
-def on_exit(_server: object) -> None:
-    """Forget the counters."""
+def when_ready(server: Any) -> None:
+    """Start the worker for batches, and what keeps it running."""
+    if settings.job_worker:
+        flask = [sys.executable, "-m", "flask", "--app", "run", "worker", "--attached"]
+        keeper = [sys.executable, "-m", "webapp.keeper", *flask]
+        server.keeper = subprocess.Popen(keeper, cwd=ROOT)  # noqa: S603 - our own interpreter and files
+
+
+def on_exit(server: Any) -> None:
+    """Let the worker for batches finish what it has in hand, and forget the counters."""
+    if keeper := getattr(server, "keeper", None):
+        keeper.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            keeper.wait(LEAVE_SECONDS + graceful_timeout)
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 

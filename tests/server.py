@@ -29,6 +29,7 @@ class Server:
     def __init__(self, folder: Path, log: Path, environment: dict[str, str]) -> None:
         self.folder, self.log, self.port = folder, log, _free_port()
         settings = {"DATA_DIR": str(folder), "PORT": str(self.port), "DEMO": "false", "RATE_LIMIT": "0"}
+        settings["JOB_WORKER"] = "false"  # a test that wants one says so
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 COMMAND,

@@ -26,6 +26,7 @@ ALLOWED = {
     "ml": {"errors"},
     "extensions": set(),
     "errors": set(),
+    "keeper": set(),
     "worker": set(),
     "wording": set(),
 }

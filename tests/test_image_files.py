@@ -16,7 +16,7 @@ from webapp.web.assets import FROM_PACKAGES
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "compose.yaml").read_text()
-FIXED = {"HOST", "PORT", "DATA_DIR", "MODEL_STORE", "DATABASE_URL"}
+FIXED = {"HOST", "PORT", "DATA_DIR", "MODEL_STORE", "DATABASE_URL", "JOB_WORKER"}
 
 
 def shown(default: Any) -> str:
@@ -45,6 +45,13 @@ def test_compose_hands_every_setting_through_but_those_it_decides() -> None:
     environment = yaml.safe_load(COMPOSE)["services"]["app"]["environment"]
     handed = {name for name, value in environment.items() if value is None}
     assert handed == {name.upper() for name in Settings.model_fields} - FIXED
+
+
+def test_compose_runs_the_worker_for_itself() -> None:
+    services = yaml.safe_load(COMPOSE)["services"]
+    app, worker = services["app"], services["worker"]
+    assert app["environment"]["JOB_WORKER"] == "false" and worker["command"][-1] == "worker"
+    assert (worker["image"], worker["volumes"]) == (app["image"], app["volumes"])
 
 
 def test_compose_has_no_password_of_its_own() -> None:

@@ -39,6 +39,8 @@ FOOT = """
 |---|---|
 | `parecer.db`, `-wal`, `-shm` | the database, unless `DATABASE_URL` names another |
 | `parecer.db.lock` | the lock that writers queue on; always empty |
+| `jobs/` | files and results of batches, one folder each, and a file for each living worker |
+| `queue.db` | what waits for a worker, unless `QUEUE_URL` names another place; may be lost, nothing depends on it |
 | `prepare.lock` | the lock that starts queue on; always empty |
 | `keys/` | the two secrets, if you did not give them; only their owner can read them |
 | `model_store/` | published versions; without `DATA_DIR` they are in [the checkout](../../model_store/README.md) |

@@ -28,6 +28,7 @@ from webapp.ml.store import Store
 from webapp.services.answers import AnswerCache
 from webapp.services.desk import Desk
 from webapp.services.failures import Tally
+from webapp.services.queue import Queue, Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
 from webapp.wording import said
@@ -41,6 +42,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class Application(Flask):
     """Flask without its per-call question whether a view is a coroutine: none is here."""
 
+    request_class = doors.Asked
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
@@ -52,6 +55,7 @@ def create_app(settings: Settings) -> Flask:
     door = doors.Door(settings.hosts)
     app.before_request(door.open)
     app.after_request(headers.add)
+    app.teardown_request(doors.forget_spooled)
     for extension in (db, jwt, csrf, cache, bootstrap):
         extension.init_app(app)
     _open_desk(app, settings)
@@ -84,6 +88,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=settings.refresh_token_days),
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         MAX_FORM_PARTS=2000,
+        MAX_UPLOAD_BYTES=settings.max_upload_bytes,
         SESSION_COOKIE_NAME="__Host-parecer" if settings.cookie_secure else "parecer",
         SESSION_COOKIE_SECURE=settings.cookie_secure,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -135,6 +140,9 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         quota=Quota(settings.rate_limit, settings.workers),
         answers=AnswerCache(),
         failures=Tally(_later(app)),
+        workshop=Workshop(
+            settings.jobs, Queue(settings.queue_url, settings.data_dir), settings.max_upload_bytes
+        ),
         max_rows=settings.max_rows,
         default_model=settings.default_model,
         offload=offload,

@@ -15,7 +15,7 @@ from flask_login import UserMixin, current_user, login_user, logout_user
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
-from webapp.doors import MOST_FROM_ANYBODY, desk, here
+from webapp.doors import MOST_FROM_ANYBODY, desk, expect_upload, here
 from webapp.errors import NotAllowed, NotSignedIn
 from webapp.extensions import csrf, login
 from webapp.services import tokens, users
@@ -64,6 +64,13 @@ POLICY: dict[str, Roles] = {
     "history.record": SIGNED_IN,
     "history.print_record": SIGNED_IN,
     "audit.print_history": SIGNED_IN,
+    "jobs.index": SIGNED_IN,
+    "jobs.new": PREDICTORS,
+    "jobs.show": SIGNED_IN,
+    "jobs.state": SIGNED_IN,
+    "jobs.result": SIGNED_IN,
+    "jobs.problems": SIGNED_IN,
+    "jobs.act": PREDICTORS,
     "account.index": SIGNED_IN,
     "admin.users": ADMINS,
     "admin.create_user": ADMINS,
@@ -74,6 +81,8 @@ POLICY: dict[str, Roles] = {
 TOKEN_FACES = frozenset({"api"})
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
 CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default"})
+#: They take a file, which may be larger than other bodies.
+UPLOADS = frozenset({"jobs.new"})
 #: What somebody with a one-time password can still open.
 BEFORE_CHANGE = frozenset({"account.index", "login.sign_out"})
 
@@ -143,8 +152,12 @@ def enforce() -> Response | None:
     if not by_token:
         # A form is taken apart, for its token, whoever sent it, and all else waits: a large one for seconds.
         # Asked on file, and again below: `current_user` would be who it was before the body came.
-        if asked.method == "POST" and _behind(session.get("_user_id", "")) is None:
-            asked.max_content_length = min(MOST_FROM_ANYBODY, current_app.config["MAX_CONTENT_LENGTH"])
+        if asked.method == "POST":
+            sender = _behind(session.get("_user_id", ""))
+            if sender is None:
+                asked.max_content_length = min(MOST_FROM_ANYBODY, current_app.config["MAX_CONTENT_LENGTH"])
+            elif endpoint in UPLOADS and sender.role in allowed and not sender.must_change:
+                expect_upload()
         csrf.protect()
     if allowed is ANYONE:
         return None

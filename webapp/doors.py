@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterable
-from typing import Any, NamedTuple, cast
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
 
 import orjson
 from flask import Request, Response, current_app, g, request
@@ -16,6 +18,7 @@ from werkzeug.sansio.utils import host_is_trusted
 from webapp import errors
 from webapp.errors import AppError, InvalidInput, Malformed, Problem, TooLarge
 from webapp.headers import Data
+from webapp.services import jobs
 from webapp.services.desk import Desk
 from webapp.wording import said
 
@@ -45,6 +48,8 @@ STATUS: dict[type[AppError], Status] = {
 DEEPEST = 16
 #: Of a body that anybody may send.
 MOST_FROM_ANYBODY = 64 * 1024
+#: Of a multipart body, besides its file; and seconds that the whole of it may take to arrive.
+OVERHEAD, UPLOAD_SECONDS = 64 * 1024, 3600
 REMEMBERED_HOSTS = 100
 UNEXPECTED = Status(500, "unexpected", said("Something went wrong here"))
 METHOD = Status(405, "method-not-allowed", said("Method not allowed"))
@@ -59,6 +64,58 @@ def desk() -> Desk:
 def here() -> tuple[Request, Any]:
     """The request of now and its `g`, themselves: every look through Flask's proxies costs ten at a plain object."""
     return cast(Any, request)._get_current_object(), cast(Any, g)._get_current_object()
+
+
+class Asked(Request):
+    """A request; the files of an upload go straight to where batches are kept, never into memory or /tmp."""
+
+    #: Set for the endpoints that take files.
+    upload = False
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        if not self.upload or g.get("spooled"):  # the second file of an upload is nothing we asked for
+            return super()._get_file_stream(total_content_length, content_type, filename, content_length)
+        folder = desk().workshop.incoming
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, path = tempfile.mkstemp(dir=folder)
+        g.spooled = Path(path)
+        return os.fdopen(handle, "w+b")  # closed with the request
+
+
+def expect_upload() -> None:
+    """Let the file of a batch through where this request's body is about to be read; raises TooLarge."""
+    asked = cast(Asked, here()[0])
+    most: int = current_app.config["MAX_UPLOAD_BYTES"] + OVERHEAD
+    asked.upload, asked.max_content_length = True, most
+    # Our own web worker has clocks for a body, and for who sends on after the answer.
+    unreader = getattr(getattr(asked.environ["wsgi.input"], "reader", None), "unreader", None)
+    if unreader is not None and hasattr(unreader, "be_patient"):
+        unreader.be_patient(UPLOAD_SECONDS)
+    if (asked.content_length or 0) > most:
+        raise jobs.too_large(desk())
+
+
+def spooled() -> tuple[Path, str] | None:
+    """The file of this upload and its name, if one was sent under the name `file`."""
+    sent = request.files.get("file")
+    path: Path | None = g.get("spooled")
+    if sent is None or path is None or not sent.filename:
+        return None
+    sent.stream.flush()
+    return path, sent.filename
+
+
+def forget_spooled(_error: BaseException | None = None) -> None:
+    """Remove what was uploaded and became no batch; registered as teardown_request."""
+    path: Path | None = g.pop("spooled", None)
+    if path is not None:
+        path.unlink(missing_ok=True)
 
 
 class Door:

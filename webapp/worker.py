@@ -34,7 +34,7 @@ UNREAD = 256 * 1024
 #: slowly: each would have a copy of its own.
 TOGETHER = 64 * 1024
 #: For the client to read its answer in, while it is still sending, before the connection is closed.
-LINGER_SECONDS = 5
+LINGER_SECONDS = 5.0
 _OWN = ("wsgi.input", "wsgi.early_hints")
 _connections: dict[Any, Unreader] = {}
 _drain = parser.RequestParser.finish_body
@@ -73,6 +73,8 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
     #: When the body must be there, as of time.monotonic; None: another clock runs for the wait between requests.
     until: float | None = None
+    #: How long who sends on after the answer is listened to.
+    linger = LINGER_SECONDS
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -81,6 +83,10 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         _connections[sock] = self
         #: What Request remembers of this connection, by the bytes of a head.
         self.heads: dict[bytes, dict[str, Any]] = {}
+
+    def be_patient(self, seconds: float) -> None:
+        """Give the body of this request more time than others, also after it has been refused."""
+        self.until, self.linger = time.monotonic() + seconds, seconds
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """The next bytes, at most as many as asked for."""
@@ -197,14 +203,15 @@ def _finish_body(self: Any) -> bool:
     with suppress(OSError):  # too slow, or gone
         if _drain(self, max_bytes=UNREAD):
             return True
-        _linger(self.unreader.sock)
+        _linger(self.unreader)
     return False
 
 
-def _linger(sock: Any) -> None:
+def _linger(unreader: Any) -> None:
     """Take in what still comes: closing on it would reset the connection, and the answer with it."""
+    sock = unreader.sock
     sock.shutdown(socket.SHUT_WR)
-    with Timeout(LINGER_SECONDS, False):
+    with Timeout(unreader.linger, False):
         while sock.recv(65536):
             gevent.sleep(0)  # as in Unreader.chunk
 

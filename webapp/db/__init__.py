@@ -3,6 +3,7 @@
 from webapp.db.audit import Event, Leaf
 from webapp.db.changes import Change
 from webapp.db.failures import Failure
+from webapp.db.jobs import Job
 from webapp.db.predictions import IdempotencyKey, Prediction
 from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
 from webapp.db.reviews import Outcome, Review
@@ -16,6 +17,7 @@ __all__ = [
     "Failure",
     "Horizon",
     "IdempotencyKey",
+    "Job",
     "Leaf",
     "LoginFailure",
     "Model",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine
 
@@ -29,6 +29,18 @@ class StaleAccess(AppError):
     """Accounts or tokens changed since this caller was checked; check again, then submit again."""
 
 
+class Outrun(AppError):
+    """The row that an entry is bound to has moved on; somebody else carries the work on, or it was ended."""
+
+
+class Guard(NamedTuple):
+    """A row that moves together with an entry: `sets` it where `holds`, which exactly one row must meet."""
+
+    table: str
+    sets: dict[str, Any]
+    holds: dict[str, Any]
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """What one request wants stored: all of it, or nothing."""
@@ -41,6 +53,8 @@ class Entry:
     access: int
     #: Values in KEY_COLUMNS order, when the request may be sent again.
     key: tuple[Any, ...] | None = None
+    #: What must still be so, and is changed along with it.
+    guard: Guard | None = None
     #: Sets rows, heads and key once the turn of the entry's group has come, outside of the transaction.
     fill: Callable[[Entry], None] | None = None
     #: Set instead of storing, when the key was used before: (fingerprint, record ids as JSON).
@@ -106,7 +120,7 @@ class GroupCommit:
         self._lock = lock
         self._panic = panic
         self._sqlite = engine.dialect.name == "sqlite"
-        mark = "?" if self._sqlite else "%s"
+        self._mark = mark = "?" if self._sqlite else "%s"
         self._insert_rows = _insert("predictions", PREDICTION_COLUMNS, mark)
         self._insert_leaves = _insert("leaves", LEAF_COLUMNS, mark)
         self._insert_key = _insert("idempotency_keys", KEY_COLUMNS, mark) + " ON CONFLICT DO NOTHING"
@@ -123,8 +137,8 @@ class GroupCommit:
     def submit(self, entry: Entry) -> None:
         """Store one entry, or set its `replay`.
 
-        Raises NotReady when the record cannot be kept, StaleAccess when the caller has to be checked again, and
-        what `fill` raises.
+        Raises NotReady when the record cannot be kept, StaleAccess when the caller has to be checked again, Outrun
+        when its guard does not hold, and what `fill` raises.
         """
         with self._joining:
             group = self._open
@@ -205,6 +219,9 @@ class GroupCommit:
         if entry.access != self._access:
             entry.error = StaleAccess("Check this caller again.")
             return False
+        if entry.guard is not None and not self._move(cursor, entry.guard):
+            entry.error = Outrun("The work has been taken up by somebody else, or was ended.")
+            return False
         if entry.key is None:
             return True
         cursor.execute(self._insert_key, entry.key)
@@ -215,6 +232,14 @@ class GroupCommit:
         if entry.replay is None:  # cleared away between the two statements
             entry.error = NotReady(UNKEPT)
         return False
+
+    def _move(self, cursor: Any, guard: Guard) -> bool:
+        sets = ", ".join(f"{name} = {self._mark}" for name in guard.sets)
+        holds = " AND ".join(f"{name} = {self._mark}" for name in guard.holds)
+        # Names of our own columns; the values are bound.
+        statement = f"UPDATE {guard.table} SET {sets} WHERE {holds}"  # noqa: S608
+        cursor.execute(statement, (*guard.sets.values(), *guard.holds.values()))
+        return bool(cursor.rowcount == 1)
 
     def _store(self, cursor: Any, entries: list[Entry]) -> int:
         writer, seq = self._writer, self._writer.next

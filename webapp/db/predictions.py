@@ -43,6 +43,14 @@ class Prediction(Base):
             sqlite_where=text("subject IS NOT NULL"),
         ),
         *(_rare(name, condition) for name, condition in RARE.items()),
+        Index(
+            "ix_predictions_job",
+            "request_id",
+            "created_us",
+            "seq",
+            postgresql_where=text("channel = 'batch'"),
+            sqlite_where=text("channel = 'batch'"),
+        ),
     )
 
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True)

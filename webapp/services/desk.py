@@ -12,6 +12,7 @@ from webapp.ml.runtime import Runtime
 from webapp.ml.store import Store
 from webapp.services.answers import AnswerCache
 from webapp.services.failures import Tally
+from webapp.services.queue import Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
 
@@ -36,6 +37,7 @@ class Desk:
     quota: Quota
     answers: AnswerCache
     failures: Tally
+    workshop: Workshop
     max_rows: int = 10_000
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.

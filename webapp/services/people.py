@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.db import Change, TokenFamily, User
 from webapp.db.base import session
 from webapp.db.changes import ACCESS
-from webapp.errors import NotSignedIn
+from webapp.errors import NotAllowed, NotSignedIn
 from webapp.services.clock import now_us
 from webapp.wording import said
 
@@ -67,6 +67,23 @@ def recheck(actor: Actor) -> Actor:
         )
     finally:
         current.rollback()  # a request that goes on to wait for its commit must not sit on a connection
+
+
+def on_behalf(user_id: int) -> Actor:
+    """Whoever left work to be done in their name, as they are now; raises NotAllowed for a disabled account.
+
+    Another password does not end the work: it was asked for by whom it belongs to.
+    """
+    current = session()
+    current.rollback()
+    try:
+        number = access_number(current)  # first, as in `recheck`
+        user = current.get(User, user_id, populate_existing=True)
+        if user is None or user.disabled_us is not None:
+            raise NotAllowed("The account it was made by is disabled.")
+        return Actor(user.id, user.username, user.role, access=number, stamp=user.stamp)
+    finally:
+        current.rollback()
 
 
 def access_number(current: Session) -> int:

@@ -14,6 +14,7 @@ from webapp import auth
 from webapp.doors import Told, tell
 from webapp.errors import NotSignedIn
 from webapp.services.clock import now_us
+from webapp.services.jobs.told import unpack
 from webapp.web import (
     account,
     addresses,
@@ -22,6 +23,7 @@ from webapp.web import (
     audit,
     history,
     home,
+    jobs,
     languages,
     login,
     models,
@@ -30,7 +32,7 @@ from webapp.web import (
 )
 from webapp.web.forms import ONCE, TOKEN
 
-PAGES = (account, admin, assets, audit, history, home, login, models, predictions)
+PAGES = (account, admin, assets, audit, history, home, jobs, login, models, predictions)
 STALE = lazy_gettext(
     "This page was open for too long, or in a browser without cookies, so that nothing was done."
 )
@@ -41,7 +43,7 @@ def init_app(app: Flask) -> None:
     languages.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters.update(words.FILTERS, unpacked=unpack)
     app.jinja_env.globals.update(addresses.GLOBALS | assets.GLOBALS | words.GLOBALS, now_us=now_us)
     app.context_processor(_frame)
 
@@ -94,6 +96,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         ("home.dashboard", gettext("Desk")),
         ("models.index", gettext("Models")),
         ("history.index", gettext("History")),
+        ("jobs.index", gettext("Batches")),
     ]
     if actor is not None and actor.sees_all:
         entries.append(("audit.print_history", gettext("Audit report")))

@@ -188,6 +188,7 @@ def filter_words(filters: Filters) -> list[tuple[str, str]]:
         "user": f.user and gettext("by %(name)s", name=f.user),
         "channel": f.channel and gettext("through %(channel)s", channel=named("channel", f.channel)),
         "subject": f.subject and gettext("reference %(subject)s", subject=f.subject),
+        "job": f.job and gettext("batch …%(ending)s", ending=f.job[-8:]),
         "from": f.since_us is not None and gettext("from %(day)s", day=day(f.since_us)),
         "to": f.until_us is not None and gettext("to %(day)s", day=day(f.until_us - 1)),
         "q": f.q and gettext("containing “%(text)s”", text=f.q),

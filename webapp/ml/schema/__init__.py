@@ -1,10 +1,12 @@
 """The one definition of a valid row and of an answer."""
 
-from webapp.ml.schema.checks import unusual
+from webapp.ml.schema.checks import ABSENT, unusual
+from webapp.ml.schema.columns import check_columns
 from webapp.ml.schema.definition import Schema
 from webapp.ml.schema.features import Checked, Choice, Feature, Kind, Learned, Output, Scalar, Warning
 
 __all__ = [
+    "ABSENT",
     "Checked",
     "Choice",
     "Feature",
@@ -14,5 +16,6 @@ __all__ = [
     "Scalar",
     "Schema",
     "Warning",
+    "check_columns",
     "unusual",
 ]

@@ -32,6 +32,11 @@ class Schema:
         object.__setattr__(self, "digest", hashlib.sha256(canonical.encode()).hexdigest())
         object.__setattr__(self, "_steps", tuple(step(feature) for feature in self.features))
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The prepared check of each feature."""
+        return self._steps
+
     def check(self, row: Mapping[str, object], pointer: str = "#/inputs") -> Checked:
         """All problems and warnings of one row; `values` in schema order, defaults filled in.
 

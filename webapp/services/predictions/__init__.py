@@ -14,8 +14,17 @@ from sqlalchemy import delete, select
 
 from webapp.db import IdempotencyKey, ModelVersion, Prediction
 from webapp.db.base import session, transaction
-from webapp.db.commits import Entry, StaleAccess
-from webapp.errors import AppError, Conflict, InvalidInput, NotAllowed, NotReady, Problem, TooLarge
+from webapp.db.commits import Entry, Guard, StaleAccess
+from webapp.errors import (
+    AppError,
+    Conflict,
+    InvalidInput,
+    ModelFailed,
+    NotAllowed,
+    NotReady,
+    Problem,
+    TooLarge,
+)
 from webapp.ml.runtime import Answer
 from webapp.ml.schema import Checked
 from webapp.services import people
@@ -27,7 +36,7 @@ from webapp.services.predictions.sheet import Given, Sheet
 from webapp.services.registry import Resolved
 from webapp.wording import said
 
-__all__ = ["Ask", "Made", "Refused", "forget_keys", "make"]
+__all__ = ["Ask", "Made", "Refused", "draft", "forget_keys", "keep", "make"]
 
 # Spelt so that it means the same in the description of the API, where \s is another set of characters.
 _BARRED = r"\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
@@ -61,6 +70,58 @@ def make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
     except AppError as error:
         desk.failures.note(ask.model, error)
         raise
+
+
+def draft(
+    desk: Desk, actor: Actor, ask: Ask, rows: Sequence[tuple[Any, Checked, str | None]]
+) -> tuple[Sheet, list[Made | Refused]]:
+    """Predict rows that were checked before, each with its own subject; nothing is on the record until `keep`.
+
+    One answer a row, in order: a row that the model fails on is refused alone. Raises NotFound, NotAllowed, NotReady.
+    """
+    _may_predict(actor)
+    chosen = desk.resolver.find(ask.model, ask.version, actor=actor)
+    begun = time.perf_counter_ns()
+    given = _infer_each(desk, chosen, [check.values for _, check, _ in rows])
+    sheet = Sheet(actor, ask, chosen, {"predict": (time.perf_counter_ns() - begun) // 1000})
+    answers: list[Made | Refused] = []
+    for (received, check, subject), told in zip(rows, given, strict=True):
+        if isinstance(told, Refused):
+            answers.append(told)
+        else:
+            sheet.write(received, check, told, subject)
+            answers.append(sheet.made[-1])
+    return sheet, answers
+
+
+def keep(desk: Desk, actor: Actor, sheet: Sheet, guard: Guard) -> None:
+    """Put a drafted sheet on the record, together with what `guard` moves: both, or neither.
+
+    Raises Outrun when the guard does not hold, NotReady, and NotAllowed or NotFound when the actor may not predict,
+    or use the model, any more.
+    """
+    entry = Entry(sheet.rows, sheet.heads, actor.access, guard=guard)
+    for _ in range(ROUNDS):
+        try:
+            desk.commits.submit(entry)
+            return
+        except StaleAccess:
+            caller = people.on_behalf(actor.id)
+            _may_predict(caller)
+            desk.watch.numbers(fresh=True)
+            desk.resolver.find(sheet.ask.model, sheet.ask.version, actor=caller)
+            entry.access, entry.error = caller.access, None
+    raise NotReady("Accounts are changing without pause; try again in a moment.")
+
+
+def _infer_each(desk: Desk, chosen: Resolved, rows: list[tuple[Any, ...]]) -> list[Given | Refused]:
+    try:
+        return list(_infer(desk, chosen, rows))
+    except ModelFailed as error:
+        if len(rows) == 1:
+            return [Refused([Problem("#", error.detail)])]
+        half = len(rows) // 2
+        return _infer_each(desk, chosen, rows[:half]) + _infer_each(desk, chosen, rows[half:])
 
 
 def forget_keys() -> None:

@@ -33,13 +33,13 @@ class Sheet:
     """
 
     def __init__(self, actor: Actor, ask: Ask, chosen: Resolved, timings: dict[str, int]) -> None:
-        self._ask, self._chosen = ask, chosen
+        self.ask, self._chosen = ask, chosen
         created_us = ask.started_ns // 1000
         finished_us = max(time.time_ns() // 1000, created_us)  # a clock set back must not turn time around
         self.created_us, self._latency_us = created_us, finished_us - created_us
         self._schema = chosen.predictor.schema
         self._first = (created_us, finished_us, ask.request_id, actor.id, actor.role, ask.channel)
-        self._version = (chosen.model_id, chosen.version_id, ask.subject)
+        self._version = (chosen.model_id, chosen.version_id)
         self._timings = (self._latency_us, orjson.dumps(timings).decode())
         self._leaf = {
             "artifact": chosen.digest,
@@ -61,16 +61,17 @@ class Sheet:
         self.heads: list[bytes] = []
         self.made: list[Made] = []
 
-    def write(self, received: Any, checked: Checked, given: Given) -> None:
-        """Add one answered row."""
+    def write(self, received: Any, checked: Checked, given: Given, subject: str | None = None) -> None:
+        """Add one answered row; `subject` where rows have each their own."""
         made = self._present(checked, given)
-        inputs, output = orjson.dumps(self._inputs(received, checked)), orjson.dumps(_output(made))
+        about = subject if subject is not None else self.ask.subject
+        inputs, output = orjson.dumps(self._inputs(received, checked, about)), orjson.dumps(_output(made))
         salts = os.urandom(2 * SALT_BYTES)
         score = made.probabilities[made.label] if made.probabilities and made.label else None
         value = given.value if made.label is None else None
         answer = (made.label, value, score, len(made.warnings), given.cached, given.engine)
         texts = (inputs.decode(), output.decode(), salts, "active")
-        self.rows.append((made.id, *self._first, *self._version, *answer, *self._timings, *texts))
+        self.rows.append((made.id, *self._first, *self._version, about, *answer, *self._timings, *texts))
         leaf = self._leaf
         leaf["id"] = made.id
         leaf["inputs"] = commitment(salts[:SALT_BYTES], inputs)
@@ -78,13 +79,13 @@ class Sheet:
         self.heads.append(orjson.dumps(leaf)[:-1])
         self.made.append(made)
 
-    def _inputs(self, received: Any, checked: Checked) -> dict[str, Any]:
+    def _inputs(self, received: Any, checked: Checked, subject: str | None) -> dict[str, Any]:
         inputs: dict[str, Any] = {"received": received}
         if checked.defaulted:
             inputs["used"] = dict(zip(self._schema.names, checked.values, strict=True))
             inputs["defaulted"] = checked.defaulted
-        if self._ask.subject is not None:
-            inputs["subject"] = self._ask.subject
+        if subject is not None:
+            inputs["subject"] = subject
         return inputs
 
     def _present(self, checked: Checked, given: Given) -> Made:

@@ -1,0 +1,43 @@
+"use strict";
+// A batch's page follows its worker; the form of a new one refuses what the server would have to.
+
+const box = document.getElementById("job");
+const PAUSE = 1000;
+
+async function follow() {
+  let pause = PAUSE;
+  try {
+    const answer = await fetch(box.dataset.state, { headers: { Accept: "text/html" }, redirect: "error" });
+    if (answer.status === 403 || answer.status === 404) { location.reload(); return; }
+    if (answer.ok) {
+      const text = await answer.text();
+      if (text !== box.dataset.shown) show(text);
+    } else pause *= 5;
+  } catch { pause *= 5; } // the server may be starting again
+  if (box.querySelector("[data-active]")) setTimeout(follow, pause);
+}
+
+function show(text) {
+  const open = [...box.querySelectorAll("details")].map((d) => d.open);
+  const focused = box.contains(document.activeElement);
+  box.dataset.shown = text;
+  if (focused && box.querySelector("details[open]")) return; // somebody is at a form here
+  box.innerHTML = text; // our own page, as the server writes it
+  box.querySelectorAll("details").forEach((d, i) => { d.open = open[i] ?? d.open; });
+}
+
+if (box?.querySelector("[data-active]")) setTimeout(follow, PAUSE);
+
+for (const form of document.querySelectorAll("form[data-most]")) {
+  const file = form.querySelector("input[type=file]");
+  const note = document.getElementById("file-large");
+  const large = () => (file.files[0]?.size ?? 0) > Number(form.dataset.most);
+  file.addEventListener("change", () => { note.hidden = !large(); });
+  form.addEventListener("submit", (event) => {
+    if (!large()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    note.hidden = false;
+    file.focus();
+  }, { capture: true });
+}

@@ -1,0 +1,219 @@
+"""Batches, from the upload to the result."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from webapp.db import Prediction
+from webapp.db.base import session
+from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from webapp.services import jobs, users
+from webapp.services.jobs.rows import JobView, let_go, read_one
+from webapp.services.jobs.running import run
+from webapp.services.people import Actor
+
+HEADING = "sepal_length,sepal_width,petal_length,petal_width"
+ROW = "5.1,3.5,1.4,0.2"
+
+Add = Callable[..., JobView]
+Actors = Callable[[str], Actor]
+
+
+@pytest.fixture
+def add(app: Flask, actor: Actors, tmp_path: Path) -> Add:
+    """add("a,b\\n1,2\\n"): the file is uploaded for iris by alice, and checked."""
+
+    def make(
+        data: str | bytes,
+        name: str = "rows.csv",
+        *,
+        by: str = "alice",
+        model: str = "iris",
+        on_error: str = "ask",
+        check: bool = True,
+        **options: str,
+    ) -> JobView:
+        path = tmp_path / "upload"
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        upload = jobs.Upload(path, name, model, options=options, on_error=on_error)
+        job = jobs.add(app.extensions["desk"], actor(by), upload)
+        return work(app, job.id) if check else job
+
+    return make
+
+
+def work(app: Flask, job_id: str) -> JobView:
+    job = run(app.extensions["desk"], job_id, "nobody", lambda: False)
+    assert job is not None
+    return job
+
+
+def result(app: Flask, who: Actor, job: JobView) -> list[dict[str, str]]:
+    made = jobs.result(app.extensions["desk"], who, job.id)
+    data = b"".join(made.data)
+    assert len(data) == made.size
+    return list(csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True))
+
+
+def records(job: JobView) -> list[Prediction]:
+    session().rollback()
+    found = select(Prediction).where(Prediction.request_id == job.id).order_by(Prediction.seq)
+    return list(session().scalars(found))
+
+
+def predicted(app: Flask, who: Actor, job: JobView) -> JobView:
+    assert job.state == "checked", job.details
+    jobs.confirm(app.extensions["desk"], who, job.id)
+    return work(app, job.id)
+
+
+def test_a_file_becomes_records_and_a_result(app: Flask, add: Add, actor: Actors) -> None:
+    job = add(f"{HEADING},case\n{ROW},a 1\n6.7,3.0,5.2,2.3,=b\n", subject="case")
+    assert (job.n_rows, job.bad_rows) == (2, 0)
+    done = predicted(app, actor("alice"), job)
+    assert (done.state, done.rows_done, done.recorded) == ("done", 2, 2)
+    rows, kept = result(app, actor("alice"), done), records(done)
+    assert [r["record"] for r in rows] == [k.id for k in kept]
+    assert [r["label"] for r in rows] == [k.label for k in kept] == ["setosa", "virginica"]
+    assert [k.subject for k in kept] == ["a 1", "=b"] and {k.channel for k in kept} == {"batch"}
+    assert [r["case"] for r in rows] == ["a 1", "'=b"]
+    assert float(rows[0]["p(setosa)"]) > 0.9 and rows[0]["sepal_length"] == "5.1"
+
+
+def test_bad_rows_are_named_and_skipped(app: Flask, add: Add, actor: Actors) -> None:
+    job = add(f"{HEADING}\n{ROW}\n5.1,3.5,long,0.2\n5.1,3.5\n{ROW}\n")
+    assert (job.n_rows, job.bad_rows) == (4, 2)
+    assert job.findings is not None
+    assert [p[:3] for p in job.findings["first"]] == [[2, 3, "petal_length"], [3, 4, ""]]
+    done = predicted(app, actor("alice"), job)
+    assert (done.rows_done, done.rows_refused, len(records(done))) == (4, 2, 2)
+    rows = result(app, actor("alice"), done)
+    assert [bool(r["error"]) for r in rows] == [False, True, True, False]
+    assert "petal_length" in rows[1]["error"] and rows[1]["record"] == ""
+    listed = b"".join(jobs.problems(app.extensions["desk"], actor("alice"), job.id).data).decode()
+    assert listed.count("\n") == 3
+
+
+def test_a_batch_that_must_be_whole_is_refused(add: Add) -> None:
+    job = add(f"{HEADING}\n{ROW}\n5.1,3.5,long,0.2\n", on_error="all")
+    assert job.state == "refused" and "1 of 2" in job.details[0]
+
+
+def test_a_batch_that_need_not_ask_runs_at_once(app: Flask, add: Add) -> None:
+    job = add(f"{HEADING}\n{ROW}\n5.1,3.5,long,0.2\n", on_error="row")
+    assert (job.state, job.recorded, job.rows_refused) == ("done", 1, 1)
+
+
+def test_others_see_no_batch_but_auditors(app: Flask, add: Add, actor: Actors) -> None:
+    job, desk = add(f"{HEADING}\n{ROW}\n"), app.extensions["desk"]
+    with pytest.raises(NotFound):
+        jobs.get(actor("bob"), job.id)
+    assert jobs.get(actor("carol"), job.id).id == job.id
+    assert jobs.search(actor("bob"), limit=5) == []
+    for change in (jobs.confirm, jobs.cancel, jobs.remove):
+        with pytest.raises(NotAllowed):
+            change(desk, actor("carol"), job.id)
+    with pytest.raises(NotAllowed):
+        add("x", by="carol")
+
+
+def test_a_cancelled_batch_keeps_what_was_predicted(
+    app: Flask, add: Add, actor: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.services.jobs.reading.CHUNK", 5)
+    job, desk, alice = add(HEADING + f"\n{ROW}" * 12), app.extensions["desk"], actor("alice")
+    jobs.confirm(desk, alice, job.id)
+    looks: list[int] = []
+
+    def look() -> bool:
+        looks.append(1)
+        if len(looks) == 2:
+            monkeypatch.setattr("webapp.services.jobs.presence.alive", lambda *_: True)
+            jobs.cancel(desk, alice, job.id)
+        return False
+
+    done = run(desk, job.id, "nobody", look)
+    assert done is not None and done.state == "cancelled"
+    assert done.rows_done == len(records(done)) == len(result(app, alice, done)) == 5
+
+
+def test_a_batch_stops_when_its_owner_is_disabled(app: Flask, add: Add, actor: Actors) -> None:
+    job = add(f"{HEADING}\n{ROW}\n", by="bob")
+    jobs.confirm(app.extensions["desk"], actor("bob"), job.id)
+    users.reset_password("bob", None)
+    users.disable("bob", None)
+    done = work(app, job.id)
+    assert done.state == "stopped" and "disabled" in done.details[0] and records(done) == []
+
+
+def test_a_new_password_does_not_stop_a_batch(app: Flask, add: Add, actor: Actors) -> None:
+    job = add(f"{HEADING}\n{ROW}\n", by="bob")
+    jobs.confirm(app.extensions["desk"], actor("bob"), job.id)
+    users.reset_password("bob", None)
+    assert work(app, job.id).state == "done"
+
+
+def test_a_batch_goes_on_where_it_was_left(
+    app: Flask, add: Add, actor: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.services.jobs.reading.CHUNK", 5)
+    job, desk, alice = add(HEADING + f"\n{ROW}" * 12), app.extensions["desk"], actor("alice")
+    jobs.confirm(desk, alice, job.id)
+    looks: list[int] = []
+    left = run(desk, job.id, "nobody", lambda: looks.append(1) or len(looks) > 1)  # type: ignore[func-returns-value]
+    assert left is not None and (left.state, left.rows_done, left.held) == ("running", 5, False)
+    with (desk.workshop.job(job.id) / f"result-{left.attempt}.csv").open("ab") as part:
+        part.write(b"half a li")
+    done = work(app, job.id)
+    assert (done.state, done.rows_done) == ("done", 12)
+    rows = result(app, alice, done)
+    assert [r["record"] for r in rows] == [k.id for k in records(done)]
+    assert [r["row"] for r in rows] == [str(n) for n in range(1, 13)]
+
+
+def test_an_attempt_that_was_overtaken_keeps_nothing(app: Flask, add: Add, actor: Actors) -> None:
+    job, desk, alice = add(HEADING + f"\n{ROW}" * 3), app.extensions["desk"], actor("alice")
+    jobs.confirm(desk, alice, job.id)
+    overtaken: list[Any] = []
+
+    def overtake() -> bool:
+        if not overtaken:
+            now = read_one(job.id)
+            assert now is not None
+            overtaken.append(now)
+            let_go(job.id, now.attempt)
+            overtaken.append(work(app, job.id))
+        return False
+
+    late = run(desk, job.id, "slow", overtake)
+    assert late is not None and late.state == "done"
+    assert len(records(job)) == len(result(app, alice, late)) == 3
+
+
+def test_files_can_be_deleted_and_records_stay(app: Flask, add: Add, actor: Actors) -> None:
+    job, desk, alice = add(f"{HEADING}\n{ROW}\n", on_error="row"), app.extensions["desk"], actor("alice")
+    jobs.remove(desk, alice, job.id)
+    assert not desk.workshop.job(job.id).exists()
+    assert len(records(job)) == 1
+    with pytest.raises(NotFound):
+        jobs.result(desk, alice, job.id)
+    with pytest.raises(Conflict):
+        jobs.read_again(desk, alice, job.id, {})
+
+
+def test_a_file_can_be_read_in_another_way(app: Flask, add: Add, actor: Actors) -> None:
+    desk, alice = app.extensions["desk"], actor("alice")
+    job = add(f"{HEADING}\n{ROW}\n".replace(",", "\t"), delimiter=",")
+    assert job.state == "refused" and "sepal_length" in job.details[0]
+    jobs.read_again(desk, alice, job.id, {"delimiter": "\t"})
+    assert work(app, job.id).state == "checked"
+    with pytest.raises(InvalidInput):
+        jobs.read_again(desk, alice, job.id, {"delimiter": "x"})

@@ -1,0 +1,21 @@
+"""What has to be done every so often, whoever asks or not; job workers do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from webapp.services import predictions
+from webapp.services.desk import Desk
+from webapp.services.jobs.reaping import reap
+
+Duty = Callable[[Desk], object]
+
+
+def forget_keys(_desk: Desk) -> None:
+    """Let go of old idempotency keys."""
+    predictions.forget_keys()
+
+
+#: (seconds, duty): each worker does it at its start, and again that long after it has ended. Several workers may do
+#: the same thing at once, and a duty that raises is tried again next time.
+PERIODIC: list[tuple[float, Duty]] = [(1.0, reap), (3600.0, forget_keys)]
