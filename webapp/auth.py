@@ -49,6 +49,11 @@ POLICY: dict[str, Roles] = {
     "api.list_predictions": SIGNED_IN,
     "api.show_prediction": SIGNED_IN,
     "api.report_outcome": PREDICTORS,
+    "api.create_job": PREDICTORS,
+    "api.list_jobs": SIGNED_IN,
+    "api.show_job": SIGNED_IN,
+    "api.cancel_job": PREDICTORS,
+    "api.show_result": SIGNED_IN,
     "api.openapi_document": ANYONE,  # the models are in it only for somebody signed in
     "api.docs": ANYONE,
     "api.errors": ANYONE,

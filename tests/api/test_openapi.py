@@ -87,7 +87,7 @@ def test_the_docs_page_asks_no_other_host(client: FlaskClient) -> None:
 QUIET = settings(
     max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
-OPEN_ENDED = {"/predict", "/models/{model}/predict", "/predictions"}
+OPEN_ENDED = {"/predict", "/models/{model}/predict", "/predictions", "/jobs"}
 SIGN_IN = {"/login", "/refresh", "/logout"}  # a generated logout would end the others' token
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 
+from webapp.api import openapi_jobs
 from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
 from webapp.services.registry import ModelDetail
@@ -34,9 +35,9 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
         servers=[{"url": "/api/v1"}],
     )
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    for name, schema in SCHEMAS.items():
+    for name, schema in {**SCHEMAS, "Job": openapi_jobs.JOB}.items():
         spec.components.schema(name, schema)
-    for path, operations in ROUTES.items():
+    for path, operations in {**ROUTES, **openapi_jobs.routes(_operation, _ref("Job"))}.items():
         spec.path(path, operations=operations)
     for detail in details:
         spec.path(f"/models/{detail.name}/predict", operations={"post": _predict_one(detail)})

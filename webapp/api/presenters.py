@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webapp.services.history import Record
+from webapp.services.jobs import JobView
+from webapp.services.jobs.told import unpack
 from webapp.services.outcomes import Reported
 from webapp.services.predictions import Made, Refused
 from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
@@ -133,4 +135,33 @@ def outcome(told: Reported) -> dict[str, Any]:
         "user": told.user,
         "event": told.event,
         "created_at": moment(told.at_us),
+    }
+
+
+def job(found: JobView) -> dict[str, Any]:
+    """A batch: how far it is, and the first problems of its file."""
+    findings = found.findings or {}
+    first = [
+        {"row": row, "line": line, "column": column, "detail": str(unpack(detail))}
+        for row, line, column, detail in findings.get("first", ())
+    ]
+    return {
+        "id": found.id,
+        "model": found.model,
+        "version": found.version,
+        "state": found.state,
+        "file": {"name": found.file_name, "bytes": found.file_bytes},
+        "rows": found.n_rows,
+        "bad_rows": found.bad_rows,
+        "rows_done": found.rows_done,
+        "rows_recorded": found.recorded,
+        "rows_refused": found.rows_refused,
+        "rows_per_second": found.rate,
+        "seconds_left": found.seconds_left,
+        "details": [str(d) for d in found.details],
+        "problems": {"total": findings.get("total", 0), "first": first},
+        "user": found.owner,
+        "created_at": moment(found.created_us),
+        "started_at": None if found.started_us is None else moment(found.started_us),
+        "finished_at": None if found.finished_us is None else moment(found.finished_us),
     }

@@ -24,8 +24,8 @@ PAGING = ("limit", "offset", "cursor")
 def list_predictions() -> Response:
     """The record, newest first, by `limit` and either `offset` or `cursor`."""
     query = request.args
-    limit = _whole("limit", 20, 1, MOST)
-    offset = _whole("offset", 0, 0, FARTHEST)
+    limit = whole("limit", 20, 1, MOST)
+    offset = whole("offset", 0, 0, FARTHEST)
     if offset and query.get("cursor"):
         raise InvalidInput([Problem("#/offset", "cannot be given together with a cursor; remove one")])
     page = history.search(
@@ -79,7 +79,8 @@ def _links(cursor: str | None) -> list[str]:
     return links
 
 
-def _whole(name: str, default: int, least: int, most: int) -> int:
+def whole(name: str, default: int, least: int, most: int) -> int:
+    """A whole number in the address; raises InvalidInput."""
     text = request.args.get(name)
     if text is None:
         return default

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webapp.services import predictions
+from webapp.services import predictions, rollups
 from webapp.services.desk import Desk
 from webapp.services.jobs.reaping import reap
 
@@ -16,6 +16,15 @@ def forget_keys(_desk: Desk) -> None:
     predictions.forget_keys()
 
 
+def count_records(_desk: Desk) -> None:
+    """Bring the buckets up to date that dashboards read."""
+    rollups.refresh()
+
+
 #: (seconds, duty): each worker does it at its start, and again that long after it has ended. Several workers may do
 #: the same thing at once, and a duty that raises is tried again next time.
-PERIODIC: list[tuple[float, Duty]] = [(1.0, reap), (3600.0, forget_keys)]
+PERIODIC: list[tuple[float, Duty]] = [
+    (1.0, reap),
+    (30.0, count_records),
+    (3600.0, forget_keys),
+]

@@ -54,7 +54,12 @@ def count(actor: Actor, filters: Filters) -> Sums | None:
 
     They know model, version, label, user, channel and times of whole minutes.
     """
-    if filters.q or filters.subject is not None or not whole_minutes(filters.since_us, filters.until_us):
+    if (
+        filters.q
+        or filters.job
+        or filters.subject is not None
+        or not whole_minutes(filters.since_us, filters.until_us)
+    ):
         return None
     records = warned = 0
     labels: dict[str, list[int]] = {}
