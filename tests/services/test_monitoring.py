@@ -86,7 +86,7 @@ def test_the_numbers_are_those_of_counting_by_hand(
 ) -> None:
     scatter(ledger, 300)
     if counted:
-        rollups.refresh()
+        rollups.refresh(NOON)
         scatter(ledger, 40)
     seen = look(ledger, model=model)
     records = list(export(ledger.actors["carol"], Filters(model, None, since_us=seen.since_us)))
@@ -215,4 +215,4 @@ def test_more_records_cost_no_more_queries(ledger: Ledger, rows: int) -> None:
     fail(ledger, rows)
     with queries() as made:
         look(ledger)
-    assert len(made) == 7
+    assert len(made) == 8

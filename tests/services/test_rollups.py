@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, insert, select
 
 from tests.records import NOON, SECOND, Ledger, queries
-from webapp.db import Horizon, Prediction, Rollup
+from webapp.db import Prediction, Rollup
 from webapp.db.base import session
 from webapp.db.changes import HOLD_ACCESS
 from webapp.services import history, rollups
@@ -29,7 +29,8 @@ from webapp.services.rollups.bins import (
     percentiles,
     score_bin,
 )
-from webapp.services.rollups.reading import LEVELS, cover
+from webapp.services.rollups.levels import DAY as DAY_S
+from webapp.services.rollups.levels import OF_ALL, OF_ONE, cover
 
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
@@ -41,8 +42,18 @@ FILTERS = [
     Filters(user="bob"),
     Filters(user="nobody"),
     Filters(model="iris", version=9),
+    Filters(user="alice", since_us=NOON - 9 * DAY + 7 * MINUTE, until_us=NOON - 9 * DAY + 50 * MINUTE),
     Filters(since_us=NOON - 8 * DAY + 7 * MINUTE, until_us=NOON - 3 * DAY + 11 * MINUTE),
     Filters(model="iris", since_us=NOON - 13 * MINUTE, until_us=NOON + 2 * MINUTE),
+]
+
+#: Those that can be told in whole hours, and some more.
+WHOLE = [
+    *(f for f in FILTERS if f.since_us is None),
+    Filters(since_us=NOON - 2 * DAY, until_us=NOON),
+    Filters(model="iris", until_us=NOON - 5 * DAY),
+    Filters(label="ção"),
+    Filters(model="iris", label="nothing"),
 ]
 
 
@@ -129,7 +140,7 @@ def test_figures_are_those_of_the_records_however_far_the_counting_has_come(ledg
         for who in ("alice", "carol"):
             for filters in FILTERS:
                 check(ledger, who, filters)
-        assert rollups.refresh() == 150
+        assert rollups.refresh(NOON) == 150
         for filters in FILTERS:
             check(ledger, ("alice", "carol", "dave")[turn], filters)
     assert rollups.behind() == 0
@@ -138,10 +149,10 @@ def test_figures_are_those_of_the_records_however_far_the_counting_has_come(ledg
 def test_totals_are_those_of_counting_every_record(ledger: Ledger) -> None:
     dice = Random(12)
     scatter(ledger, dice, 200)
-    rollups.refresh()
+    rollups.refresh(NOON)
     scatter(ledger, dice, 30)
     for who in ("alice", "carol"):
-        for filters in (*FILTERS, Filters(label="ção"), Filters(model="iris", label="nothing")):
+        for filters in WHOLE:
             sums = rollups.count(ledger.actors[who], filters)
             records = by_hand(ledger, who, filters)
             assert sums is not None
@@ -150,14 +161,23 @@ def test_totals_are_those_of_counting_every_record(ledger: Ledger) -> None:
             assert list(sums.labels.values()) == sorted(sums.labels.values(), reverse=True)
 
 
-@pytest.mark.parametrize("filters", [Filters(q="x"), Filters(subject="x"), Filters(since_us=1)])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(q="x"),
+        Filters(subject="x"),
+        Filters(since_us=1),
+        Filters(warned=True),
+        Filters(reviewed=False),
+    ],
+)
 def test_what_is_not_counted_is_not_told(ledger: Ledger, filters: Filters) -> None:
     assert rollups.count(ledger.actors["carol"], filters) is None
 
 
 def test_an_erased_record_stays_counted(ledger: Ledger) -> None:
     record = ledger.write()
-    rollups.refresh()
+    rollups.refresh(NOON)
     erased = session().query(Prediction).filter_by(id=record).one()
     erased.inputs = erased.output = erased.salts = None
     erased.state = "erased"
@@ -168,10 +188,10 @@ def test_an_erased_record_stays_counted(ledger: Ledger) -> None:
 def test_chunks_add_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollups, "CHUNK", 7)
     scatter(ledger, Random(13), 50, days=1)
-    assert rollups.refresh() == 50
-    assert rollups.refresh() == 0
+    assert rollups.refresh(NOON) == 50
+    assert rollups.refresh(NOON) == 0
     check(ledger, "carol", Filters(model="iris"))
-    days = select(func.sum(Rollup.predictions)).where(Rollup.level == 86_400, Rollup.scope == 0)
+    days = select(func.sum(Rollup.predictions)).where(Rollup.level == DAY_S, Rollup.scope == 0)
     assert session().scalar(days) == 50
 
 
@@ -190,10 +210,10 @@ def test_two_that_count_at_once_count_once(
 
     def elsewhere() -> None:
         with bare.app_context():
-            assert rollups.refresh() == 40
+            assert rollups.refresh(NOON) == 40
 
     monkeypatch.setattr(rollups, "_add_known", overtaken)
-    assert rollups.refresh() == 0
+    assert rollups.refresh(NOON) == 0
     check(ledger, "carol", Filters())
 
 
@@ -209,7 +229,7 @@ def test_a_record_that_appears_late_is_not_passed_over(ledger: Ledger, bare: Fla
 
     def elsewhere() -> None:
         with bare.app_context():
-            counted.append(rollups.refresh())
+            counted.append(rollups.refresh(NOON))
 
     other = threading.Thread(target=elsewhere)
     other.start()
@@ -227,19 +247,19 @@ def test_a_reader_sees_one_moment(ledger: Ledger, bare: Flask) -> None:
 
     def elsewhere() -> None:
         with bare.app_context():
-            rollups.refresh()
+            rollups.refresh(NOON)
 
     other = threading.Thread(target=elsewhere)
     other.start()
     other.join()
-    parts = reader.parts(NOON - 30 * DAY, NOON + DAY, LEVELS[-1])
+    parts = reader.parts(NOON - 30 * DAY, NOON + DAY, DAY_S)
     assert sum(p.cell.predictions for p in parts) == 30
 
 
 def test_what_is_read_does_not_grow_with_the_records(ledger: Ledger) -> None:
     """A day of one person is as many rows as it has quarters of an hour, versions and channels."""
     scatter(ledger, Random(16), 2_000, days=1)
-    rollups.refresh()
+    rollups.refresh(NOON)
     reader = rollups.Reader(ledger.actors["alice"], Filters())
     with queries() as made:
         parts = list(reader.parts(NOON - DAY, NOON + DAY, 900))
@@ -265,11 +285,11 @@ def test_kept_counts_are_found_by_their_key(ledger: Ledger) -> None:
     if session().get_bind().dialect.name != "sqlite":
         pytest.skip("PostgreSQL's planner knows how many there are")
     scatter(ledger, Random(18), 20)
-    rollups.refresh()
+    rollups.refresh(NOON)
     with queries() as made:
         look(ledger, "alice", Filters(model="iris"))
         scatter(ledger, Random(19), 20)
-        rollups.refresh()
+        rollups.refresh(NOON)
     for statement, parameters in made:
         if "FROM rollups" in statement:
             plan = session().connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
@@ -278,28 +298,39 @@ def test_kept_counts_are_found_by_their_key(ledger: Ledger) -> None:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_the_horizon_is_set_once() -> None:
-    session().execute(delete(Horizon))
-    assert rollups.refresh() == 0
-    assert session().scalar(select(func.count()).select_from(Horizon)) == 0
+def test_nothing_is_kept_of_nothing() -> None:
+    assert rollups.refresh(NOON) == 0
+    assert session().scalar(select(func.count()).select_from(Rollup)) == 0
+
+
+def test_minutes_are_kept_for_some_days(ledger: Ledger) -> None:
+    ledger.write(created_us=NOON - 4 * DAY)
+    ledger.write(created_us=NOON)
+    minutes = select(Rollup.start_us).where(Rollup.level == 60).distinct()
+    rollups.refresh(NOON)
+    assert list(session().scalars(minutes)) == [NOON]
+    ledger.write(created_us=NOON + DAY)
+    rollups.refresh(NOON + 4 * DAY)
+    assert list(session().scalars(minutes)) == [NOON + DAY]
+    for filters in FILTERS:
+        check(ledger, "carol", filters)
 
 
 @given(
     st.integers(0, 3 * 366 * 1440),
     st.integers(1, 3 * 366 * 1440),
-    st.sampled_from(LEVELS),
-    st.integers(0, 99),
+    st.sampled_from([lengths[:n] for lengths in (OF_ALL, OF_ONE) for n in range(1, len(lengths) + 1)]),
 )
-def test_a_cover_is_the_whole_time_once(start: int, minutes: int, longest: int, _salt: int) -> None:
-    since, until = start * MINUTE, (start + minutes) * MINUTE
-    pieces = cover(since, until, longest)
+def test_a_cover_is_the_whole_time_once(start: int, minutes: int, lengths: tuple[int, ...]) -> None:
+    since, until = (us // lengths[0] * lengths[0] * SECOND for us in (start * 60, (start + minutes) * 60))
+    pieces = cover(since, until, lengths)
     ordered = sorted(pieces, key=lambda piece: piece[1])
     assert [p[1] for p in ordered] == [since, *(p[2] for p in ordered[:-1])]
     assert ordered[-1][2] == until
     for level, low, high in pieces:
-        assert level <= longest
+        assert level in lengths
         assert low % (level * SECOND) == high % (level * SECOND) == 0
-    assert len(pieces) <= 2 * len(LEVELS)
+    assert len(pieces) <= 2 * len(lengths) - 1
 
 
 @given(st.integers(0, 10**10))

@@ -12,10 +12,9 @@ ALL = 0
 
 
 class Rollup(Base):
-    """What one version answered through one channel within one bucket; the JSON is that of services/rollups/cells.
+    """What one version answered, through one channel, within one bucket, to a person (`scope`) or to ALL.
 
-    Buckets of a minute stand once, under scope ALL with the person in `user_id`; longer ones stand once for everybody
-    (scope and `user_id` ALL) and once for each person (both the person's).
+    Its JSON is that of services/rollups/cells; the lengths of buckets are in services/rollups/levels.
     """
 
     __tablename__ = "rollups"
@@ -26,7 +25,6 @@ class Rollup(Base):
     scope: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     #: Start of the bucket, microseconds UTC, a multiple of its length.
     start_us: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     version_id: Mapped[int] = mapped_column(
         ForeignKey("model_versions.id"), primary_key=True, autoincrement=False
     )
@@ -44,10 +42,10 @@ class Rollup(Base):
 
 
 class Horizon(Base):
-    """Up to which prediction something derived has come."""
+    """How far something that is derived from the record goes."""
 
     __tablename__ = "horizons"
 
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
-    #: The last `Prediction.seq` that is in it.
+    #: The last `Prediction.seq` that is in it; for a name that says so, a time in microseconds UTC.
     seq: Mapped[int] = mapped_column(BigInteger)

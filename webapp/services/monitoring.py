@@ -22,10 +22,10 @@ from webapp.services.rollups.bins import (
     percentiles,
 )
 from webapp.services.rollups.cells import MINUTE_US
-from webapp.services.rollups.reading import LEVELS, Part, Reader
+from webapp.services.rollups.levels import OF_ALL, SECOND
+from webapp.services.rollups.reading import Part, Reader
 
-SECOND = 1_000_000
-STEPS_S = (*LEVELS, 28 * 86_400, 364 * 86_400)
+STEPS_S = (*OF_ALL, 28 * 86_400, 364 * 86_400)
 MOST_BUCKETS = 200
 PERCENTILES = (50, 95, 99)
 
@@ -80,27 +80,29 @@ class Overview:
     #: Of the answers' scores, or of the values when the one model looked at is a regression.
     histogram: Histogram
     now: Figures
-    #: The period of the same length just before.
+    #: The period of the same length before; of one that is not over, as much of it as has passed of this.
     before: Figures
     marks: list[Mark] = field(default_factory=list)
 
 
 def overview(actor: Actor, filters: Filters, *, now_us: int) -> Overview:
-    """Everything `actor` may see of a filter, in whole minutes that its time touches, up to now at most.
+    """Everything `actor` may see of a filter, up to now at most, in whole minutes that its time touches.
 
-    Without `since_us` it begins with the first record. Percentiles are nearest-rank on bins: within LATENCY_ERROR
+    A time that begins some days ago is told in quarters of an hour, and of one person in hours. Without `since_us`
+    it begins with the first record. Percentiles are nearest-rank on bins: within LATENCY_ERROR
     of the smallest latency that at least p % of the records do not exceed. Failed requests are counted by the
     minute and the model alone, without a person, version or channel.
     """
     reader = Reader(actor, filters)
-    since, until = _minutes(reader, filters, now_us)
-    step = bucket_us(until - since)
+    since, until = _times(reader, filters, now_us)
+    step = max(bucket_us(until - since), reader.grain(since) * SECOND)
     first, last = since // step, (until - 1) // step
     counts = _Counts(first, step, last - first + 1, by_label=filters.model is not None)
     longest = step // SECOND
     counts.take(reader.parts(since, until, longest), reader.scope.versions)
-    earlier = max(2 * since - until, 0)
-    before = _figures(reader.parts(earlier, since, longest))
+    span = counts.width * step if until > now_us else until - since
+    earlier, up_to = _floor(reader, since - span, until - span)
+    before = _figures(reader.parts(earlier, up_to, longest))
     latency = [percentiles(bins, PERCENTILES) for bins in counts.latencies]
     p50, p95, p99 = ([line[i] for line in latency] for i in range(len(PERCENTILES)))
     overall: Counts = {}
@@ -123,7 +125,7 @@ def overview(actor: Actor, filters: Filters, *, now_us: int) -> Overview:
         before,
         _marks(filters, since, until),
     )
-    return _with_errors(seen, filters, earlier) if _errors_are_told(actor, filters) else seen
+    return _with_errors(seen, filters, earlier, up_to) if _errors_are_told(actor, filters) else seen
 
 
 def bucket_us(span_us: int) -> int:
@@ -137,15 +139,21 @@ def largest_first(series: dict[str, list[int]]) -> dict[str, list[int]]:
     return dict(sorted(series.items(), key=lambda item: (-sum(item[1]), item[0])))
 
 
-def _minutes(reader: Reader, filters: Filters, now_us: int) -> tuple[int, int]:
+def _times(reader: Reader, filters: Filters, now_us: int) -> tuple[int, int]:
     until = now_us + 1 if filters.until_us is None else min(filters.until_us, now_us + 1)
-    until = -(-until // MINUTE_US) * MINUTE_US
     since = filters.since_us
     if since is None:
-        first = reader.first_us()
-        since = until - MINUTE_US if first is None else first
-    since = since // MINUTE_US * MINUTE_US
-    return since, max(until, since + MINUTE_US)
+        since = reader.first_us()
+    since = until - 1 if since is None else since
+    grain = reader.grain(since // MINUTE_US * MINUTE_US) * SECOND
+    since = since // grain * grain
+    return since, max(-(-until // grain) * grain, since + grain)
+
+
+def _floor(reader: Reader, since_us: int, until_us: int) -> tuple[int, int]:
+    grain = reader.grain(since_us) * SECOND
+    since, until = (max(us // grain * grain, 0) for us in (since_us, until_us))
+    return since, max(since, until)
 
 
 @dataclass(slots=True)
@@ -218,10 +226,10 @@ def _errors_are_told(actor: Actor, filters: Filters) -> bool:
     return actor.sees_all and filters.version is None and filters.channel is None and filters.user is None
 
 
-def _with_errors(seen: Overview, filters: Filters, earlier_us: int) -> Overview:
+def _with_errors(seen: Overview, filters: Filters, earlier_us: int, up_to_us: int) -> Overview:
     first, width = seen.since_us // seen.step_us, len(seen.starts)
     errors = _errors(_failed(filters.model, seen.since_us, seen.until_us), seen.step_us, first, width)
-    before = _sum_of(_failed(filters.model, earlier_us, seen.since_us))
+    before = _sum_of(_failed(filters.model, earlier_us, up_to_us))
     return replace(
         seen,
         errors=errors,

@@ -17,14 +17,14 @@ def forget_keys(_desk: Desk) -> None:
 
 
 def count_records(_desk: Desk) -> None:
-    """Bring the buckets up to date that dashboards read."""
-    rollups.refresh()
+    """Bring the buckets up to date that dashboards read; many records, some seconds at a time."""
+    rollups.refresh(seconds=5.0)
 
 
 #: (seconds, duty): each worker does it at its start, and again that long after it has ended. Several workers may do
 #: the same thing at once, and a duty that raises is tried again next time.
 PERIODIC: list[tuple[float, Duty]] = [
     (1.0, reap),
-    (30.0, count_records),
+    (2.0, count_records),
     (3600.0, forget_keys),
 ]

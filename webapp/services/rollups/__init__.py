@@ -6,10 +6,12 @@ Whoever reads adds the records that came after, so that figures are right at eve
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,28 +19,27 @@ from webapp.db import Horizon, Prediction, Rollup
 from webapp.db.base import session, snapshot, transaction
 from webapp.db.changes import wait_for_writers
 from webapp.db.rollups import ALL
-from webapp.services.filters import Filters
+from webapp.services.clock import now_us
+from webapp.services.filters import END_US, Filters
 from webapp.services.people import Actor
 from webapp.services.rollups.cells import Cell, Key, add_labels, gather, read_cell
-from webapp.services.rollups.reading import (
-    COUNTED,
-    KEPT,
-    LEVELS,
-    NAME,
-    SECOND,
-    Reader,
-    limits,
-    whole_minutes,
-)
+from webapp.services.rollups.levels import HOUR, MINUTE, MINUTES_KEPT_US, OF_ALL, OF_ONE, SECOND, WEEK
+from webapp.services.rollups.reading import COUNTED, COUNTED_TO, KEPT, MINUTES_FROM, Reader
 
-#: Records taken in with one write transaction: it lasts some milliseconds, and predictions wait for it.
+#: Records taken in with one write transaction, at most.
 CHUNK = 2_000
+#: Rows written with one, about: it lasts some milliseconds, and predictions wait for it.
+WRITTEN = 1_000
 #: Keys looked up with one query.
 LOOKED_UP = 400
-_KEY = ("level", "scope", "start_us", "user_id", "version_id", "channel")
+_KEY = ("level", "scope", "start_us", "version_id", "channel")
 _COLUMNS = [getattr(Rollup, name) for name in _KEY]
+#: The end of a longest bucket, after all that a filter can say.
+_END = -(-END_US // (WEEK * SECOND)) * WEEK * SECOND
+#: What of a filter the counts can tell.
+_TOLD = ("model", "version", "label", "user", "channel", "since_us", "until_us")
 
-Place = tuple[int, int, int, int, int, str]
+Place = tuple[int, int, int, int, str]
 
 
 class Sums(NamedTuple):
@@ -52,18 +53,15 @@ class Sums(NamedTuple):
 def count(actor: Actor, filters: Filters) -> Sums | None:
     """Totals of a filter at the cost of its buckets; None where they cannot tell.
 
-    They know model, version, label, user, channel and times of whole minutes.
+    They know model, version, label, user, channel, and times of whole hours.
     """
-    if (
-        filters.q
-        or filters.job
-        or filters.subject is not None
-        or not whole_minutes(filters.since_us, filters.until_us)
-    ):
+    told = {name: getattr(filters, name) for name in _TOLD}
+    since, until = filters.since_us or 0, _END if filters.until_us is None else filters.until_us
+    if filters != Filters(**told) or since % (HOUR * SECOND) or until % (HOUR * SECOND):
         return None
     records = warned = 0
     labels: dict[str, list[int]] = {}
-    for part in Reader(actor, filters).parts(*limits(filters), LEVELS[-1]):
+    for part in Reader(actor, filters).parts(since, max(since, until), WEEK):
         records += part.cell.predictions
         warned += part.cell.warned
         add_labels(labels, part.cell.labels)
@@ -74,21 +72,29 @@ def count(actor: Actor, filters: Filters) -> Sums | None:
     return Sums(records, warned, {label: n for label, (n, _) in ordered})
 
 
-def refresh() -> int:
-    """Take in the records that are there now, CHUNK by CHUNK; returns how many.
+def refresh(now: int | None = None, *, seconds: float = math.inf) -> int:
+    """Take in the records that are there now, for so long at most; returns how many. `now` is microseconds UTC.
 
     Two that run at once do no harm: the one that comes second to a chunk stops.
     """
-    last, taken = _last_seq(), 0
-    while now := _take(last):
-        taken += now
+    give_up = time.monotonic() + seconds
+    if not behind():
+        return 0
+    _forget_minutes((now_us() if now is None else now) - MINUTES_KEPT_US)
+    last, taken, most = _last_seq(), 0, CHUNK
+    while last and time.monotonic() < give_up:
+        records, rows = _take(last, most)
+        if not records:
+            break
+        taken += records
+        most = min(max(records * WRITTEN // rows, 1), CHUNK)
     return taken
 
 
 def behind() -> int:
     """How many record numbers have not been taken in yet."""
     newest = session().scalar(select(func.max(Prediction.seq))) or 0
-    return int(newest) - _horizon(session())
+    return int(newest) - _horizon(session(), COUNTED_TO)
 
 
 def _last_seq() -> int:
@@ -101,58 +107,81 @@ def _last_seq() -> int:
     return int(last)
 
 
-def _horizon(current: Session) -> int:
-    return current.scalar(select(Horizon.seq).where(Horizon.name == NAME)) or 0
+def _horizon(current: Session, name: str) -> int:
+    return current.scalar(select(Horizon.seq).where(Horizon.name == name)) or 0
 
 
-def _take(last: int) -> int:
+def _take(last: int, most: int) -> tuple[int, int]:
+    """Count up to `most` records; returns how many, and in how many rows."""
     current = snapshot()
-    start = _horizon(current)
+    start, minutes_from = _horizon(current, COUNTED_TO), _horizon(current, MINUTES_FROM)
     rows = current.execute(
         select(Prediction.seq, *COUNTED)
         .where(Prediction.seq > start, Prediction.seq <= last)
         .order_by(Prediction.seq)
-        .limit(CHUNK)
+        .limit(most)
     ).all()
     if not rows:
         current.rollback()
-        return 0
-    cells = _roll_up(gather(row[1:] for row in rows))
+        return 0, 0
+    cells = _roll_up(gather(row[1:] for row in rows), minutes_from)
     _add_known(current, cells)
     values = [dict(zip(_KEY, place, strict=True)) | cell.columns() for place, cell in cells.items()]
     with transaction() as s:
-        if not _advance(s, start, rows[-1][0]):
-            return 0
+        if not _advance(s, COUNTED_TO, start, rows[-1][0]):
+            return 0, 0
         s.connection().execute(_upsert(s), values)
-    return len(rows)
+    return len(rows), len(values)
 
 
-def _advance(s: Session, start: int, end: int) -> bool:
-    """Move the horizon; false where somebody else has."""
-    moved = update(Horizon).where(Horizon.name == NAME, Horizon.seq == start).values(seq=end)
+def _advance(s: Session, name: str, start: int, end: int) -> bool:
+    """Move a horizon; false where somebody else has."""
+    moved = update(Horizon).where(Horizon.name == name, Horizon.seq == start).values(seq=end)
     if s.connection().execute(moved).rowcount:
         return True
     if start:
         return False
-    first = _insert(s)(Horizon).values(name=NAME, seq=end).on_conflict_do_nothing()
+    first = _insert(s)(Horizon).values(name=name, seq=end).on_conflict_do_nothing()
     return s.connection().execute(first.returning(Horizon.seq)).first() is not None
 
 
-def _roll_up(minutes: Mapping[Key, Cell]) -> dict[Place, Cell]:
-    """Cells of every level out of those of minutes."""
-    found: dict[Place, Cell] = {(LEVELS[0], ALL, *key): cell for key, cell in minutes.items()}
-    below = dict(minutes)
+def _forget_minutes(before_us: int) -> None:
+    """Let go of the minutes of hours that are long over, once they are not asked for any more."""
+    until = before_us // (HOUR * SECOND) * (HOUR * SECOND)
+    start = _horizon(session(), MINUTES_FROM)
+    if until <= start:
+        return
+    with transaction() as s:
+        if not _advance(s, MINUTES_FROM, start, until):
+            return
+    old = (Rollup.level == MINUTE, Rollup.start_us < until)
+    for scope in session().scalars(select(Rollup.scope).where(*old).distinct()).all():
+        with transaction() as s:
+            s.execute(delete(Rollup).where(*old, Rollup.scope == scope))
+
+
+def _roll_up(minutes: Mapping[Key, Cell], minutes_from: int) -> dict[Place, Cell]:
+    """Cells of every level, of everybody and of each person, out of those of minutes."""
+    found: dict[Place, Cell] = {}
+    everybody: dict[Key, Cell] = {}
     for key, cell in minutes.items():
-        below.setdefault(key._replace(user_id=ALL), Cell()).add(cell)
-    for level in LEVELS[1:]:
-        size = level * SECOND
-        above: dict[Key, Cell] = {}
-        for key, cell in below.items():
-            wider = Key(key.start_us // size * size, *key[1:])
-            above.setdefault(wider, Cell()).add(cell)
-        found |= {(level, key.user_id, *key): cell for key, cell in above.items()}
-        below = above
+        everybody.setdefault(key._replace(user_id=ALL), Cell()).add(cell)
+    for cells, lengths in ((everybody, OF_ALL), (minutes, OF_ONE)):
+        for length in lengths:
+            if length > MINUTE:
+                cells = _wider(cells, length * SECOND)
+            for key, cell in cells.items():
+                if length > MINUTE or key.start_us >= minutes_from:
+                    found[length, key.user_id, key.start_us, key.version_id, key.channel] = cell
     return found
+
+
+def _wider(cells: Mapping[Key, Cell], size_us: int) -> dict[Key, Cell]:
+    wider: dict[Key, Cell] = {}
+    for key, cell in cells.items():
+        start = key.start_us - key.start_us % size_us
+        wider.setdefault(key._replace(start_us=start), Cell()).add(cell)
+    return wider
 
 
 def _add_known(current: Session, cells: Mapping[Place, Cell]) -> None:

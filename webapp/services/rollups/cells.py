@@ -45,14 +45,13 @@ class Cell:
 
     def columns(self) -> dict[str, Any]:
         """As columns of a Rollup."""
-        numbers = self.numbers
         return {
             "predictions": self.predictions,
             "warned": self.warned,
             "labels": orjson.dumps(self.labels).decode(),
             "latencies": orjson.dumps(self.latencies).decode(),
             "scores": orjson.dumps(self.scores).decode(),
-            "numbers": write_numbers(numbers),
+            "numbers": write_numbers(self.numbers),
         }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select, union_all
@@ -13,14 +12,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from webapp.db import Horizon, Model, ModelVersion, Prediction, Rollup, User
 from webapp.db.base import snapshot
 from webapp.db.rollups import ALL
-from webapp.services.filters import END_US, Filters
+from webapp.services.filters import Filters
 from webapp.services.people import Actor
-from webapp.services.rollups.cells import MINUTE_US, Cell, Counted, gather, read_cell
+from webapp.services.rollups.cells import Cell, Counted, gather, read_cell
+from webapp.services.rollups.levels import cover, levels
 
-NAME = "rollups"
-SECOND = 1_000_000
-#: Lengths of buckets, seconds, each a multiple of the one before.
-LEVELS = (60, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
+#: Horizons: the last record that is counted, and the time from which minutes are kept.
+COUNTED_TO, MINUTES_FROM = "rollups", "minutes"
 #: Fewer new records than this are read one after the other, more by whatever index fits.
 FEW = 50_000
 #: Of no person, model or version: nothing is found.
@@ -53,21 +51,28 @@ class Reader:
     def __init__(self, actor: Actor, filters: Filters) -> None:
         self._session = snapshot()
         self.scope = _scope(self._session, actor, filters)
-        horizon = select(Horizon.seq).where(Horizon.name == NAME).scalar_subquery()
-        newest = select(func.max(Prediction.seq)).scalar_subquery()
-        row = self._session.execute(select(func.coalesce(horizon, 0), func.coalesce(newest, 0))).one()
-        self.horizon, self.newest = int(row[0]), int(row[1])
+        goes = dict(self._session.execute(select(Horizon.name, Horizon.seq)).all())
+        self.horizon: int = goes.get(COUNTED_TO, 0)
+        self._minutes_from: int = goes.get(MINUTES_FROM, 0) if self.horizon else 0
+        self.newest = self._session.scalar(select(func.max(Prediction.seq))) or 0
 
     def first_us(self) -> int | None:
         """When the first record of the filter's person was made, whatever version answered; None without one."""
         conditions = [] if self.scope.user_id == ALL else [Prediction.user_id == self.scope.user_id]
         return self._session.scalar(select(func.min(Prediction.created_us)).where(*conditions))
 
+    def grain(self, since_us: int) -> int:
+        """The shortest bucket, seconds, by which a time from `since_us` on can be told."""
+        lengths = levels(self.scope.user_id)
+        return lengths[0] if since_us >= self._minutes_from else lengths[1]
+
     def parts(self, since_us: int, until_us: int, longest: int) -> Iterator[Part]:
-        """Cells of the time from `since_us` up to `until_us`, whole minutes, none longer than `longest` seconds."""
+        """Cells from `since_us` to `until_us`, multiples of its grain; none longer than it or `longest` seconds."""
         if self.scope.user_id == NOBODY or self.scope.only == frozenset():
             return
-        pieces = [self._kept(*piece) for piece in cover(since_us, until_us, longest)]
+        grain = self.grain(since_us)
+        lengths = [n for n in levels(self.scope.user_id) if grain <= n <= max(grain, longest)]
+        pieces = [self._kept(*piece) for piece in cover(since_us, until_us, lengths)]
         if self.horizon and pieces:
             query = union_all(*pieces) if len(pieces) > 1 else pieces[0]
             for start, version, channel, *counts in self._session.execute(query):
@@ -77,15 +82,13 @@ class Reader:
                 yield Part(key.start_us, key.version_id, key.channel, cell)
 
     def _kept(self, level: int, since_us: int, until_us: int) -> Select[*tuple[Any, ...]]:
-        scope, user = self.scope, self.scope.user_id
+        scope = self.scope
         conditions = [
             Rollup.level == level,
-            Rollup.scope == (ALL if level == LEVELS[0] else user),
+            Rollup.scope == scope.user_id,
             Rollup.start_us >= since_us,
             Rollup.start_us < until_us,
         ]
-        if level == LEVELS[0] and user != ALL:
-            conditions.append(Rollup.user_id == user)
         if scope.only is not None:
             conditions.append(Rollup.version_id.in_(scope.only))
         if scope.channel is not None:
@@ -128,32 +131,6 @@ KEPT = (
     Rollup.scores,
     Rollup.numbers,
 )
-
-
-def cover(since_us: int, until_us: int, longest: int) -> list[tuple[int, int, int]]:
-    """Cut a time of whole minutes into as few buckets as the levels allow: (level, from, up to) of neighbours."""
-    pieces = []
-    levels = [level for level in LEVELS if level <= longest]
-    for level, next_level in pairwise(levels):
-        size = next_level * SECOND
-        up = min(-(-since_us // size) * size, until_us)
-        down = max(until_us // size * size, up)
-        pieces += [(level, since_us, up), (level, down, until_us)]
-        since_us, until_us = up, down
-    pieces.append((levels[-1], since_us, until_us))
-    return [piece for piece in pieces if piece[1] < piece[2]]
-
-
-def whole_minutes(since_us: int | None, until_us: int | None) -> bool:
-    """Whether a time can be told from cells alone."""
-    return all(us is None or us % MINUTE_US == 0 for us in (since_us, until_us))
-
-
-def limits(filters: Filters) -> tuple[int, int]:
-    """The time of a filter, for all times where it says none; the end is that of a longest bucket."""
-    longest = LEVELS[-1] * SECOND
-    end = -(-END_US // longest) * longest
-    return filters.since_us or 0, end if filters.until_us is None else filters.until_us
 
 
 def _unindexed(column: InstrumentedAttribute[int], wanted: bool) -> ColumnElement[int]:
