@@ -64,6 +64,7 @@ POLICY: dict[str, Roles] = {
     "models.index": SIGNED_IN,
     "models.show": SIGNED_IN,
     "predictions.form": PREDICTORS,
+    "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,
     "history.export": SIGNED_IN,
     "history.record": SIGNED_IN,
@@ -160,7 +161,7 @@ def enforce() -> Response | None:
         if asked.method == "POST":
             sender = _behind(session.get("_user_id", ""))
             if sender is None:
-                asked.max_content_length = min(MOST_FROM_ANYBODY, current_app.config["MAX_CONTENT_LENGTH"])
+                asked.max_content_length = min(MOST_FROM_ANYBODY, asked.max_content_length or MOST_FROM_ANYBODY)
             elif endpoint in UPLOADS and sender.role in allowed and not sender.must_change:
                 expect_upload()
         csrf.protect()

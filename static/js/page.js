@@ -5,16 +5,19 @@ const format = (timeStyle) => new Intl.DateTimeFormat(document.documentElement.l
 const [local, zoned] = [format("medium"), format("long")]; // a time that stands alone says its zone
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const utc = time.textContent;
-  const moment = new Date(time.dateTime);
-  if ("both" in time.dataset) {
-    time.textContent = `${local.format(moment)} (${zone}) · ${utc}`;
-  } else {
-    time.title = utc;
-    time.textContent = zoned.format(moment);
+function localTimes(part) {
+  for (const time of part.querySelectorAll("time[datetime]")) {
+    const utc = time.textContent;
+    const moment = new Date(time.dateTime);
+    if ("both" in time.dataset) {
+      time.textContent = `${local.format(moment)} (${zone}) · ${utc}`;
+    } else {
+      time.title = utc;
+      time.textContent = zoned.format(moment);
+    }
   }
 }
+localTimes(document);
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
@@ -33,7 +36,8 @@ for (const button of document.querySelectorAll("[data-print]")) {
 }
 
 for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => { for (const b of form.querySelectorAll("[type=submit]")) b.disabled = true; });
+  // Afterwards: the name of a disabled button would not be sent.
+  form.addEventListener("submit", () => setTimeout(() => { for (const b of form.querySelectorAll("[type=submit]")) b.disabled = true; }));
   // A page shown again from the browser's memory would keep its buttons disabled.
   window.addEventListener("pageshow", () => { for (const b of form.querySelectorAll("[type=submit]")) b.disabled = false; });
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,6 +11,42 @@ from tests.records import Ledger
 from webapp.db.base import session
 
 IRIS = {"sepal_length": "5.1", "sepal_width": "3.5", "petal_length": "1.4", "petal_width": "0.2"}
+
+
+class Typed(HTMLParser):
+    """The fields of the form of a page, as a browser would send them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._select, self._textarea = "", ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        name, value = given.get("name", ""), given.get("value", "")
+        if tag == "textarea":
+            self._textarea, self.fields[name] = name, ""
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and self._select and ("selected" in given or self._select not in self.fields):
+            self.fields[self._select] = value
+        elif tag == "input" and name and (given.get("type") != "radio" or "checked" in given):
+            self.fields[name] = value
+
+    def handle_endtag(self, tag: str) -> None:
+        self._select = "" if tag == "select" else self._select
+        self._textarea = "" if tag == "textarea" else self._textarea
+
+    def handle_data(self, data: str) -> None:
+        if self._textarea:
+            self.fields[self._textarea] += data
+
+
+def typed_in(page: str) -> dict[str, str]:
+    """What the form that asks a model holds, hidden fields too; not its token."""
+    parser = Typed()
+    parser.feed(page.split('id="ask"')[1].split("</form>")[0])
+    return {name: value for name, value in parser.fields.items() if name != "csrf_token"}
 
 
 class Browser:

@@ -7,7 +7,7 @@ from werkzeug.datastructures import MultiDict
 
 from webapp.errors import Problem
 from webapp.ml.schema import Choice, Feature, Output, Schema
-from webapp.web.forms import RESERVED, ModelForm
+from webapp.web.forms import LANGUAGE, RESERVED, ModelForm
 
 LENGTH = Feature("length", "number", "Length", unit="cm", minimum=0, maximum=30)
 PAGES = Feature("pages", "integer", "Pages")
@@ -20,6 +20,10 @@ NOTE = Feature("note", "text", "Note", default="none", max_length=20)
 
 def form(*features: Feature, **typed: str) -> ModelForm:
     return ModelForm(Schema(features, Output("regression", "y", "Y")), MultiDict(typed))
+
+
+def portuguese(*features: Feature, **typed: str) -> ModelForm:
+    return form(*features, **{LANGUAGE: "pt-BR"}, **typed)
 
 
 def test_what_is_typed_becomes_a_row_of_the_right_types() -> None:
@@ -82,6 +86,79 @@ def test_a_missing_answer_is_asked_for_in_the_words_of_the_form(
     assert made.problems == {"paid": f"Paid is required; choose {words}"}
 
 
+POINT, COMMA = (f"Length must be a number with a {word} for decimals" for word in ("point", "comma"))
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "brazilian"),
+    [
+        ("0.5", 0.5, f"{COMMA}; write 0,5"),
+        ("0,5", f"{POINT}; write 0.5", 0.5),
+        ("1.234", 1.234, f"{COMMA}; write 1,234, or 1234 if thousands are meant"),
+        ("1,234", f"{POINT}; write 1.234, or 1234 if thousands are meant", 1.234),
+        ("1.234,5", f"{POINT}; write 1234.5", f"{COMMA}; write 1234,5"),
+        ("1,234.5", f"{POINT}; write 1234.5", f"{COMMA}; write 1234,5"),
+        ("1.234.567", f"{POINT}; write 1234567", f"{COMMA}; write 1234567"),
+        ("1 234", f"{POINT}; write 1234", f"{COMMA}; write 1234"),
+        ("1\u202f234,5", f"{POINT}; write 1234.5", f"{COMMA}; write 1234,5"),
+        ("0,123", f"{POINT}; write 0.123", 0.123),
+        ("-1", -1.0, -1.0),
+        ("\u22121", -1.0, -1.0),
+        ("1e3", 1000.0, 1000.0),
+        ("1,5e3", f"{POINT}; write 1.5e3", 1500.0),
+        ("5,", f"{POINT}; write 5", 5.0),
+        ("1,,5", POINT, COMMA),
+        ("1'000'", POINT, COMMA),
+    ],
+)
+def test_a_number_means_the_same_or_is_refused_with_a_hint(
+    text: str, english: float | str, brazilian: float | str
+) -> None:
+    length = Feature("length", "number", "Length")
+    for made, wanted in ((form(length, length=text), english), (portuguese(length, length=text), brazilian)):
+        if isinstance(wanted, str):
+            assert not made.valid()
+            assert made.problems == {"length": wanted}
+        else:
+            assert made.valid()
+            assert made.row == {"length": wanted}
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("1.234", "; write 1234"), ("1,234", "; write 1234"), ("1.000", "; write 1000"), ("3.5", "")],
+)
+def test_a_whole_number_takes_no_signs_between_thousands(text: str, hint: str) -> None:
+    for make in (form, portuguese):
+        made = make(PAGES, pages=text)
+        assert not made.valid()
+        assert made.problems == {"pages": f"Pages must be a whole number, in digits only{hint}"}
+
+
+def test_what_a_form_shows_can_be_sent_back_in_either_notation() -> None:
+    features = (LENGTH, PAGES, COLOUR, Feature("rate", "category", "Rate", choices=(Choice(1.5, "1.5"),)))
+    row = {"length": 0.1 + 0.2, "pages": 12, "colour": "blue", "rate": 1.5}
+    for make in (form, portuguese):
+        shown = make(*features)
+        shown.fill(row)
+        again = make(*features, **{field.name: field.text for field in shown.fields()})
+        assert again.valid()
+        assert again.row == row
+    assert [field.text for field in shown.fields()] == ["0,30000000000000004", "12", "blue", "1,5"]
+
+
+def test_a_language_that_is_none_of_ours_is_that_of_the_page() -> None:
+    typed = MultiDict({LANGUAGE: "xx", "length": "0,5"})
+    assert ModelForm(Schema((LENGTH,), Output("regression", "y", "Y")), typed, "pt-BR").valid()
+
+
+def test_a_feature_called_subject_is_not_the_reference() -> None:
+    made = form(Feature("subject", "number", "Subject"), subject="x")
+    made.refuse([Problem("#/subject", "is long")])
+    assert not made.valid()
+    assert [place for place, _ in made.summary()] == ["#f0", "#subject"]
+
+
 @pytest.mark.parametrize("text", ["3.5", "1e3", "three", "9" * 5000])
 def test_what_is_not_whole_is_refused(text: str) -> None:
     assert not form(PAGES, pages=text).valid()
@@ -103,7 +180,7 @@ def test_problems_are_listed_in_the_order_of_the_fields() -> None:
 def test_what_was_typed_is_kept() -> None:
     made = form(LENGTH, length="0,5")
     made.valid()
-    assert [field.data for _, field in made.rows()] == ["0,5"]
+    assert [field.text for field in made.fields()] == ["0,5"]
 
 
 def test_a_feature_named_like_a_field_of_the_page_gets_another_name() -> None:
@@ -133,7 +210,7 @@ def test_odd_feature_names_keep_their_value_and_their_problem(name: str) -> None
 def test_a_problem_found_later_lands_beside_its_field() -> None:
     made = form(Feature("a/b", "text", "A"), **{"a/b": "x"})
     made.refuse([Problem("#/inputs/a~1b", "is wrong"), Problem("#/subject", "is long")])
-    assert made.problems == {"a/b": "is wrong", "subject": "is long"}
+    assert (made.problems, made.besides) == ({"a/b": "is wrong"}, {"subject": "is long"})
     assert made.summary() == [("#f0", "is wrong"), ("#subject", "The reference is long")]
 
 
@@ -150,7 +227,7 @@ def test_values_survive_the_way_into_the_form_and_back() -> None:
     row = {"length": 0.1 + 0.2, "pages": 12, "bought": False, "colour": "blue", "note": "x"}
     shown = form(*features)
     shown.fill(row)
-    again = form(*features, **{field.name: field.data for _, field in shown.rows()})
+    again = form(*features, **{field.name: field.text for field in shown.fields()})
     assert again.valid()
     assert again.row == row
 

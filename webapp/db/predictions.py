@@ -10,7 +10,7 @@ from webapp.db.registry import Model, ModelVersion
 from webapp.db.users import User
 from webapp.extensions import Base
 
-CHANNELS = ("form", "api", "batch", "wire")
+CHANNELS = ("form", "what-if", "api", "batch", "wire")
 STATES = ("active", "restricted", "erased")
 #: What is true of few records, and is asked for in order of time: SQL of each, as queries have to write it.
 RARE = {
