@@ -38,6 +38,24 @@ function foresee(input) {
   return value < low || value > high ? said.outside ?? "" : "";
 }
 
+// A sentence moves what is below it: never between pressing a button and letting go of it.
+let pressed = false;
+const held = new Map();
+
+function say(place, sentence) {
+  if (pressed) held.set(place, sentence);
+  else if (place.textContent !== sentence) place.textContent = sentence;
+}
+
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel", "dragend"]) {
+  addEventListener(end, () => setTimeout(() => {
+    pressed = false;
+    for (const [place, sentence] of held) say(place, sentence);
+    held.clear();
+  }), true);
+}
+
 for (const input of ask.querySelectorAll("input[data-number], input[list]")) {
   const place = document.getElementById(`${input.id}-foreseen`);
   const band = input.closest(".field").querySelector(".band");
@@ -46,7 +64,7 @@ for (const input of ask.querySelectorAll("input[data-number], input[list]")) {
     const said = foresee(input) ?? "";
     // A number is not yet wrong while it is being typed.
     const early = typing && said === input.dataset.unread;
-    if (place && !early && place.textContent !== said) place.textContent = said;
+    if (place && !early) say(place, said);
     if (!slider) return;
     const value = read(input.value);
     band.classList.toggle("unset", Number.isNaN(value));

@@ -214,15 +214,6 @@ def class_of(label: str | None, probabilities: dict[str, float] | None) -> str:
     return f"c{order.index(label) % 8}" if label in order else ""
 
 
-def mark(text: str, low: float, high: float) -> float | None:
-    """Where a value lies on a band that shows low..high from 10 to 90 %; None for what is no number."""
-    try:
-        share = (float(text) - low) / (high - low)
-    except ValueError:
-        return None
-    return round(min(max(10 + 80 * share, 0), 100), 1) if share == share else None
-
-
 def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
     """What a record was asked without, each with the default that was taken in its place."""
     if record.inputs is None or record.used is None:
@@ -236,7 +227,7 @@ def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
     ]
 
 
-GLOBALS = {"class_of": class_of, "mark": mark, "not_given": not_given}
+GLOBALS = {"class_of": class_of, "not_given": not_given}
 FILTERS = {
     **{table: partial(named, table) for table in NAMES},
     "told": told,
