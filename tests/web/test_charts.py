@@ -8,7 +8,7 @@ import pytest
 from webapp import errors
 from webapp.services.monitoring import Figures, Histogram, Overview
 from webapp.web.charts import PALETTE, overview_charts
-from webapp.web.words import FAILURES, change, duration, mark, number, percent, rough
+from webapp.web.words import FAILURES, change, duration, number, percent, rough
 
 MINUTE = 60_000_000
 SEEN = Overview(
@@ -153,10 +153,3 @@ def test_values_are_written_for_people(value: Any, said: str) -> None:
 )
 def test_a_change_is_told_in_words(now: float, before: float | None, said: str) -> None:
     assert change(now, before).startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("text", "at"), [("1", 10), ("3", 90), ("2", 50), ("99", 100), ("-9", 0), ("x", None), ("nan", None)]
-)
-def test_a_mark_stands_on_the_band(text: str, at: float | None) -> None:
-    assert mark(text, 1, 3) == at

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from webapp.errors import Problem
-from webapp.ml.schema import Choice, Feature, Output, Schema
+from webapp.ml.schema import Choice, Feature, Learned, Output, Schema
 from webapp.web.forms import LANGUAGE, RESERVED, ModelForm
 
 LENGTH = Feature("length", "number", "Length", unit="cm", minimum=0, maximum=30)
@@ -133,6 +135,89 @@ def test_a_whole_number_takes_no_signs_between_thousands(text: str, hint: str) -
         made = make(PAGES, pages=text)
         assert not made.valid()
         assert made.problems == {"pages": f"Pages must be a whole number, in digits only{hint}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [("1", 10), ("3", 90), ("2", 50), ("99", 100), ("-9", 0), ("x", None), ("nan", None)]
+)
+def test_a_mark_stands_on_the_band(text: str, at: float | None) -> None:
+    [field] = form(Feature("x", "number", "X", learned=Learned(1, 3)), x=text).fields()
+    assert field.mark == at
+
+
+@pytest.mark.parametrize(
+    ("limits", "low", "high", "step"),
+    [
+        ({"learned": Learned(1.0, 6.9)}, 0.2, 7.7, 0.1),
+        ({"learned": Learned(1.0, 6.9), "minimum": 0.5, "maximum": 7}, 0.5, 7.0, 0.1),
+        ({"minimum": 0, "maximum": 10}, 0.0, 10.0, 0.1),
+        ({"learned": Learned(0.0001, 0.0042)}, -0.00042, 0.00472, 1e-5),
+    ],
+)
+def test_a_slider_goes_a_little_beyond_what_was_learned_and_never_beyond_what_is_allowed(
+    limits: dict[str, Any], low: float, high: float, step: float
+) -> None:
+    [field] = form(Feature("x", "number", "X", **limits)).fields()
+    assert field.scale
+    assert (field.scale.low, field.scale.high, field.scale.step) == pytest.approx((low, high, step), rel=0.1)
+
+
+@pytest.mark.parametrize("limits", [{}, {"minimum": 0}, {"learned": Learned(2, 2)}, {"learned": Learned()}])
+def test_without_a_range_there_is_no_slider(limits: dict[str, Any]) -> None:
+    [field] = form(Feature("x", "number", "X", **limits)).fields()
+    assert field.scale is None
+
+
+def choices(n: int, label: str = "c") -> tuple[Choice, ...]:
+    return tuple(Choice(f"{label}{i}", f"{label}{i}") for i in range(n))
+
+
+@pytest.mark.parametrize(
+    ("feature", "widget"),
+    [
+        (BOUGHT, "segments"),
+        (Feature("c", "category", "C", choices=choices(5)), "segments"),
+        (Feature("c", "category", "C", choices=choices(5, "a rather long name ")), "select"),
+        (Feature("c", "category", "C", choices=choices(30)), "select"),
+        (Feature("c", "category", "C", choices=choices(31), closed=True), "list"),
+        (LENGTH, "number"),
+        (NOTE, "text"),
+    ],
+)
+def test_a_field_is_drawn_as_what_suits_its_values(feature: Feature, widget: str) -> None:
+    assert form(feature).fields()[0].widget == widget
+
+
+def test_a_long_closed_list_takes_its_words_and_nothing_else() -> None:
+    feature = Feature("c", "category", "C", choices=(*choices(40), Choice("x", "Other one")), closed=True)
+    for text, value in (("c7", "c7"), ("Other one", "x"), ("other ONE", "x")):
+        made = form(feature, c=text)
+        assert made.valid() and made.row == {"c": value}
+    assert not form(feature, c="c99").valid()
+
+
+@pytest.mark.parametrize(
+    ("names", "headings"),
+    [
+        ("mean_a mean_b mean_c a_error b_error c_error", ["Mean", "Error"]),
+        ("sepal_length sepal_width petal_length petal_width", [""]),  # two each: too few to need it
+        ("age income mean_a mean_b mean_c", [""]),
+        ("in_a out_a in_b out_b in_c out_c in_d", [""]),  # not side by side
+        ("pixel_0 pixel_1 pixel_2 pixel_3", [""]),
+        ("home_x1 home_x2 home_x3 away_x1 away_x2 away_x3", ["Home", "Away"]),
+    ],
+)
+def test_names_that_begin_or_end_alike_make_groups_or_none_are_made(names: str, headings: list[str]) -> None:
+    made = form(*(Feature(name, "number", name) for name in names.split()))
+    assert [heading for heading, _ in made.groups()] == headings
+
+
+def test_groups_of_the_schema_stand_in_the_order_in_which_they_begin() -> None:
+    made = form(
+        *(Feature(n, "number", n, group=g) for n, g in (("a", "G"), ("b", None), ("c", "H"), ("d", "G")))
+    )
+    groups = [(heading, [f.feature.name for f in fields]) for heading, fields in made.groups()]
+    assert groups == [("G", ["a", "d"]), ("", ["b"]), ("H", ["c"])]
 
 
 def test_what_a_form_shows_can_be_sent_back_in_either_notation() -> None:
