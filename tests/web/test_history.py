@@ -9,7 +9,7 @@ import pytest
 
 from tests.records import NOON, Ledger, queries
 from tests.web.conftest import Browser
-from webapp.web import history as page_of
+from webapp.web.history import ledger as page_of
 
 Open = Callable[[str], Browser]
 
@@ -70,12 +70,12 @@ def test_the_filters_beside_a_wrong_one_stay_in_force(browser: Open, ledger: Led
     assert kept in page
     assert other not in page
     assert 'name="label" value="virginica"' in page
-    assert 'name="version"' not in page
+    assert 'name="version" size="4" inputmode="numeric" value="x"' in page
 
 
 def test_only_channels_that_exist_are_offered(browser: Open) -> None:
     options = browser("alice").get("/predictions").text.split('id="channel"')[1].split("</select>")[0]
-    assert options.count("<option") == 3
+    assert options.count("<option") == 4
 
 
 def test_a_forged_cursor_is_refused(browser: Open) -> None:

@@ -8,6 +8,7 @@ from webapp.db.predictions import IdempotencyKey, Prediction
 from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
 from webapp.db.reviews import Outcome, Review
 from webapp.db.rollups import Horizon, Rollup
+from webapp.db.saved import SavedFilter
 from webapp.db.users import LoginFailure, TokenFamily, User
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Prediction",
     "Review",
     "Rollup",
+    "SavedFilter",
     "TokenFamily",
     "User",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -87,8 +88,16 @@ class Totals:
 
     records: int
     warned: int
-    labels: dict[str, int]
+    #: Model -> records of each, most first.
+    models: dict[str, int]
+    #: Model -> label -> records, most first; a model that answers with numbers has no labels.
+    classes: dict[str, dict[str, int]]
     capped: bool
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Label -> records, of the one model found; classes of several models are never mixed."""
+        return next(iter(self.classes.values()), {}) if len(self.models) == 1 else {}
 
 
 def search(
@@ -121,20 +130,36 @@ def search(
 
 def count(actor: Actor, filters: Filters, *, at_most: int | None = None) -> Totals:
     """Totals of the filter; with `at_most`, of its newest records only, so that the cost has a bound."""
-    wanted = select(Prediction.label, Prediction.warned).where(*matching(actor, filters))
+    wanted = select(Prediction.model_id, Prediction.label, Prediction.warned).where(*matching(actor, filters))
     if at_most is not None:
         wanted = wanted.order_by(Prediction.created_us.desc(), Prediction.seq.desc()).limit(at_most)
     found = wanted.subquery()
-    rows = session().execute(
-        select(found.c.label, func.count(), func.sum(case((found.c.warned > 0, 1), else_=0)))
-        .group_by(found.c.label)
-        .order_by(func.count().desc(), found.c.label)
+    sums = (
+        select(
+            found.c.model_id,
+            found.c.label,
+            func.count().label("n"),
+            func.sum(case((found.c.warned > 0, 1), else_=0)).label("warned"),
+        )
+        .group_by(found.c.model_id, found.c.label)
+        .subquery()
     )
-    sums = [(label, int(records), int(warned)) for label, records, warned in rows]
-    records = sum(s[1] for s in sums)
+    rows = session().execute(
+        select(Model.name, sums.c.label, sums.c.n, sums.c.warned)
+        .join(Model, Model.id == sums.c.model_id)
+        .order_by(sums.c.n.desc(), sums.c.label)
+    )
+    models: Counter[str] = Counter()
+    classes: dict[str, dict[str, int]] = {}
+    flagged = 0
+    for model, label, n, warned in rows:
+        models[model] += int(n)
+        flagged += int(warned)
+        if label is not None:
+            classes.setdefault(model, {})[label] = int(n)
+    records = models.total()
     capped = at_most is not None and records == at_most
-    labels = {label: n for label, n, _ in sums if label is not None}
-    return Totals(records, sum(s[2] for s in sums), labels, capped)
+    return Totals(records, flagged, dict(models.most_common()), classes, capped)
 
 
 def get(actor: Actor, record_id: str) -> Record:
@@ -144,6 +169,29 @@ def get(actor: Actor, record_id: str) -> Record:
     if row is None:
         raise NotFound(said("There is no such record, or it is not yours to see."))
     return _record(row)
+
+
+def neighbours(actor: Actor, filters: Filters, record: Record) -> tuple[str | None, str | None]:
+    """Ids of the next newer and the next older record of the filter; the record itself need not be in it."""
+    here = (record.created_us, record.seq)
+    place = tuple_(Prediction.created_us, Prediction.seq)
+    mine = select(Prediction.id).where(*matching(actor, filters)).limit(1)
+    newer = mine.where(place > here).order_by(Prediction.created_us, Prediction.seq)
+    older = mine.where(place < here).order_by(Prediction.created_us.desc(), Prediction.seq.desc())
+    return session().scalar(newer), session().scalar(older)
+
+
+def of_subject(actor: Actor, record: Record, *, each: int = 3) -> list[Record]:
+    """Up to `each` records with the same subject just after it and just before it, newest first."""
+    if record.subject is None:
+        return []
+    same = _newest(matching(actor, Filters(subject=record.subject))).limit(each)
+    place = tuple_(Prediction.created_us, Prediction.seq)
+    after = same.where(place > (record.created_us, record.seq))
+    # The nearest of what came later, so in the order of time.
+    rows = session().execute(after.order_by(None).order_by(Prediction.created_us, Prediction.seq)).all()
+    before = session().execute(same.where(_older(record.created_us, record.seq))).all()
+    return [_record(row) for row in (*reversed(rows), *before)]
 
 
 def export(actor: Actor, filters: Filters) -> Iterator[Record]:

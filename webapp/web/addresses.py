@@ -8,20 +8,28 @@ from flask import request, url_for
 
 from webapp.services.filters import WORDS
 
-
-def kept() -> dict[str, Any]:
-    """The filters of this page's address."""
-    return {word: request.args[word] for word in WORDS if request.args.get(word)}
+#: Which columns of the list are shown; a feature of the one model looked at is `input.` and its name.
+COLUMNS, FEATURE = "columns", "input."
 
 
-def with_(word: str, value: str) -> str:
-    """This page with one more filter."""
+def kept(*, columns: bool = True) -> dict[str, Any]:
+    """The filters of this page's address, and the columns chosen."""
+    words: dict[str, Any] = {word: request.args[word] for word in WORDS if request.args.get(word)}
+    chosen = request.args.getlist(COLUMNS)
+    return {**words, COLUMNS: chosen} if columns and chosen else words
+
+
+def with_(word: str, value: str | int) -> str:
+    """The list with one more filter."""
     return url_for("history.index", **{**kept(), word: value})
 
 
 def without(word: str) -> str:
-    """This page with one filter less."""
-    return url_for("history.index", **{k: v for k, v in kept().items() if k != word})
+    """The list with one filter less; without its model, the model's features are no columns either."""
+    left = {k: v for k, v in kept().items() if k != word}
+    if word == "model" and COLUMNS in left:
+        left[COLUMNS] = [c for c in left[COLUMNS] if not c.startswith(FEATURE)]
+    return url_for("history.index", **left)
 
 
 GLOBALS = {"kept": kept, "with_": with_, "without": without}

@@ -58,6 +58,12 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "training data": lazy_gettext("training data"),
     },
     "stage": {"check": lazy_gettext("check"), "predict": lazy_gettext("predict")},
+    "review": {"confirmed": lazy_gettext("confirmed"), "overridden": lazy_gettext("overridden")},
+    "verdict": {
+        "agrees": lazy_gettext("as answered"),
+        "differs": lazy_gettext("not as answered"),
+        "known": lazy_gettext("known"),
+    },
     "period": {
         "hour": lazy_gettext("Last hour"),
         "day": lazy_gettext("Last day"),
@@ -191,9 +197,30 @@ def filter_words(filters: Filters) -> list[tuple[str, str]]:
         "job": f.job and gettext("batch …%(ending)s", ending=f.job[-8:]),
         "from": f.since_us is not None and gettext("from %(day)s", day=day(f.since_us)),
         "to": f.until_us is not None and gettext("to %(day)s", day=day(f.until_us - 1)),
+        **_what_became(f),
         "q": f.q and gettext("containing “%(text)s”", text=f.q),
     }
     return [(word, text) for word, text in said.items() if text]
+
+
+def _what_became(f: Filters) -> dict[str, str | None]:
+    shares = [None if share is None else percent(share) for share in (f.least, f.most)]
+    return {
+        "warned": _either(f.warned, gettext("with warnings"), gettext("without warnings")),
+        "state": f.state and gettext("state: %(state)s", state=named("state", f.state)),
+        "reviewed": gettext("review: %(word)s", word=named("review", f.reviewed))
+        if isinstance(f.reviewed, str)
+        else _either(f.reviewed, gettext("reviewed"), gettext("not reviewed")),
+        "outcome": gettext("outcome: %(word)s", word=named("verdict", f.outcome))
+        if isinstance(f.outcome, str)
+        else _either(f.outcome, gettext("outcome known"), gettext("outcome not known")),
+        "score_from": shares[0] and gettext("probability from %(share)s", share=shares[0]),
+        "score_to": shares[1] and gettext("probability to %(share)s", share=shares[1]),
+    }
+
+
+def _either(told: bool | None, yes: str, no: str) -> str | None:
+    return None if told is None else yes if told else no
 
 
 def warning(kept: Mapping[str, Any], record: Record, features: Iterable[object]) -> str:
