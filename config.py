@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite inside DATA_DIR.")
     secret_key: SecretStr = Field(
         SecretStr(""),
-        description="Key that signs browser sessions, at least 32 characters; made at first start.",
+        description="Key of browser sessions and second factors, at least 32 characters; made at first start.",
     )
     jwt_secret_key: SecretStr = Field(
         SecretStr(""),

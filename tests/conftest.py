@@ -147,6 +147,7 @@ def _admin(url: str, statement: str) -> None:
 def close(app: Flask) -> None:
     with app.app_context():
         app.extensions["desk"].failures.store()  # so that its timer finds nothing to do
+        app.extensions["desk"].seen.store()
         app.extensions["desk"].commits.close()
         app.extensions["sqlalchemy"].engine.dispose()
 

@@ -31,6 +31,7 @@ from webapp.services.failures import Tally
 from webapp.services.queue import Queue, Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
+from webapp.services.sign_ins import Seen
 from webapp.wording import said
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         workshop=Workshop(
             settings.jobs, Queue(settings.queue_url, settings.data_dir), settings.max_upload_bytes
         ),
+        seen=Seen(_later(app)),
         max_rows=settings.max_rows,
         default_model=settings.default_model,
         offload=offload,

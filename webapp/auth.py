@@ -16,12 +16,12 @@ from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
 from webapp.doors import MOST_FROM_ANYBODY, desk, expect_upload, here
-from webapp.errors import NotAllowed, NotSignedIn
+from webapp.errors import CodeNeeded, NotAllowed, NotSignedIn
 from webapp.extensions import csrf, login
 from webapp.services import tokens, users
 from webapp.services.desk import Desk
 from webapp.services.people import EXPIRED, ROLE_NAMES, Actor
-from webapp.services.tokens import Grant
+from webapp.services.tokens import Grant, Origin
 from webapp.wording import said
 
 Roles = frozenset[str]
@@ -29,6 +29,7 @@ Roles = frozenset[str]
 ANYONE: Final[Roles] = frozenset({"anyone"})
 SIGNED_IN: Final[Roles] = frozenset({"analyst", "publisher", "auditor", "admin"})
 PREDICTORS: Final[Roles] = SIGNED_IN - {"auditor"}
+READERS: Final[Roles] = frozenset({"auditor", "admin"})
 ADMINS: Final[Roles] = frozenset({"admin"})
 
 #: Every endpoint and who may call it; the start fails for one that has no row. Whose records a person sees is
@@ -59,6 +60,8 @@ POLICY: dict[str, Roles] = {
     "api.errors": ANYONE,
     "api.docs_asset": ANYONE,
     "login.sign_in": ANYONE,
+    "login.code": ANYONE,  # who has shown a password in the same browser, which the page checks itself
+    "login.reset": ANYONE,  # who has the link
     "login.sign_out": SIGNED_IN,
     "home.dashboard": SIGNED_IN,
     "models.index": SIGNED_IN,
@@ -83,9 +86,19 @@ POLICY: dict[str, Roles] = {
     "jobs.problems": SIGNED_IN,
     "jobs.act": PREDICTORS,
     "account.index": SIGNED_IN,
-    "admin.users": ADMINS,
+    "account.display": SIGNED_IN,
+    "account.make_token": SIGNED_IN,
+    "account.end_sign_in": SIGNED_IN,
+    "account.end_others": SIGNED_IN,
+    "account.factor": SIGNED_IN,
+    "account.change_factor": SIGNED_IN,
+    "admin.people": ADMINS,
     "admin.create_user": ADMINS,
+    "admin.person": ADMINS,
     "admin.change_user": ADMINS,
+    "access.index": ADMINS,
+    "access.model": ADMINS,
+    "activity.index": READERS,
     "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.
@@ -106,6 +119,9 @@ CLAIMS = {"sub": str, "fam": str, "jti": str, "stamp": int, "exp": int, "iat": i
 SUBJECT = re.compile(r"[1-9]\d{0,17}", re.ASCII)  # what fits a database's integer
 REMEMBERED = 4096
 SEEN_SECONDS = 60
+NOTED_SECONDS = 3600
+#: Between password and code, in the browser's session: account, stamp, and until when.
+STEP, STEP_SECONDS = "step", 300
 
 
 def init_app(app: Flask) -> None:
@@ -152,6 +168,16 @@ def address() -> str:
     return request.remote_addr or ""
 
 
+def agent() -> str:
+    """What the client of this request calls itself."""
+    return request.headers.get("User-Agent", "")
+
+
+def factor_key() -> str:
+    """What the second factors of this installation hang on."""
+    return str(current_app.config["SECRET_KEY"])
+
+
 def enforce() -> Response | None:
     """Let a request through, or raise NotSignedIn or NotAllowed; pages lead to the sign-in instead."""
     asked, frame = here()
@@ -166,7 +192,9 @@ def enforce() -> Response | None:
         if asked.method == "POST":
             sender = _behind(session.get("_user_id", ""))
             if sender is None:
-                asked.max_content_length = min(MOST_FROM_ANYBODY, asked.max_content_length or MOST_FROM_ANYBODY)
+                asked.max_content_length = min(
+                    MOST_FROM_ANYBODY, asked.max_content_length or MOST_FROM_ANYBODY
+                )
             elif endpoint in UPLOADS and sender.role in allowed and not sender.must_change:
                 expect_upload()
         csrf.protect()
@@ -201,7 +229,10 @@ def bearer(token: str) -> Actor:
     found = tokens.check(claims["fam"], int(claims["sub"]), claims["stamp"])
     if len(seen) >= REMEMBERED:
         seen.clear()
-    seen[token] = found, claims["exp"]
+    if found.family:
+        desk().seen.note(found.family)
+    # Forgotten after an hour, and so asked about anew: that is how it is known when a token was last used.
+    seen[token] = found, min(claims["exp"], int(time.time()) + NOTED_SECONDS)
     return found
 
 
@@ -290,9 +321,42 @@ class Visitor(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
 
 
 def sign_in(username: str, password: str) -> Actor:
-    """Start a browser session in place of whatever the browser had; raises NotSignedIn, TooMany."""
+    """Start a browser session in place of whatever the browser had; raises NotSignedIn, TooMany.
+
+    Raises CodeNeeded where `sign_in_further` has to follow within STEP_SECONDS, in this browser.
+    """
     seconds: int = current_app.config["SESSION_SECONDS"]
-    grant = tokens.sign_in_person(username, password, seconds, address())
+    session.pop(STEP, None)
+    try:
+        return _enter(tokens.sign_in_person(username, password, seconds, address(), agent()))
+    except CodeNeeded as needed:
+        session[STEP] = [needed.account, needed.stamp, int(time.time()) + STEP_SECONDS]
+        raise
+
+
+def password_shown() -> bool:
+    """Whether this browser has shown the right password a moment ago, and a code is still to come."""
+    return _between_steps() is not None
+
+
+def sign_in_further(code: str) -> Actor:
+    """The second step: as `sign_in`, with a code of the app or of recovery.
+
+    Raises CodeNeeded where it does not hold, NotSignedIn where the password was shown too long ago, TooMany.
+    """
+    shown = _between_steps()
+    if shown is None:
+        raise NotSignedIn(EXPIRED)
+    seconds: int = current_app.config["SESSION_SECONDS"]
+    return _enter(tokens.sign_in_further(shown, code, seconds, factor_key(), address(), agent()))
+
+
+def _between_steps() -> CodeNeeded | None:
+    account, stamp, until = session.get(STEP) or (0, 0, 0)
+    return CodeNeeded("", account, stamp) if time.time() < until else None
+
+
+def _enter(grant: Grant) -> Actor:
     # On file too, and even one left unused too long: a copy of its cookie must not outlive it.
     if former := _behind(session.get("_user_id", "")):
         tokens.revoke(former)
@@ -305,7 +369,8 @@ def change_password(current: str, new: str) -> Actor:
     Raises InvalidInput (`#/current`, `#/password`), TooMany after too many wrong guesses.
     """
     changed = users.change_password(actor(), current, new, address())
-    return _begin_session(tokens.open_family(changed, current_app.config["SESSION_SECONDS"]))
+    origin = Origin(tokens.BROWSER, address(), agent())
+    return _begin_session(tokens.open_family(changed, current_app.config["SESSION_SECONDS"], origin))
 
 
 def sign_out() -> None:
@@ -316,7 +381,10 @@ def sign_out() -> None:
 
 
 def _begin_session(grant: Grant) -> Actor:
+    chosen = session.get("language")
     session.clear()
+    if chosen:
+        session["language"] = chosen  # on the sign-in page
     login_user(Visitor(grant.actor))
     session["seen"] = int(time.time())
     return grant.actor
@@ -327,9 +395,11 @@ def _load(visitor: str) -> Visitor | None:
     idle = now - session.get("seen", 0)
     if idle > current_app.config["SESSION_IDLE_SECONDS"]:
         return None
+    found = _behind(visitor)
     if idle >= SEEN_SECONDS:
         session["seen"] = now
-    found = _behind(visitor)
+        if found and found.family:
+            desk().seen.note(found.family)
     return Visitor(found) if found else None
 
 

@@ -34,6 +34,7 @@ class Status(NamedTuple):
 STATUS: dict[type[AppError], Status] = {
     errors.Malformed: Status(400, "malformed", said("The request cannot be read")),
     errors.NotSignedIn: Status(401, "not-signed-in", said("Sign-in needed")),
+    errors.CodeNeeded: Status(401, "code-needed", said("A code is needed")),
     errors.NotAllowed: Status(403, "not-allowed", said("Not allowed")),
     errors.NotFound: Status(404, "not-found", said("Not found")),
     errors.Conflict: Status(409, "conflict", said("In conflict with the present state")),

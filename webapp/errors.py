@@ -89,6 +89,15 @@ class NotSignedIn(AppError):
     """No credentials, or credentials that no longer hold."""
 
 
+class CodeNeeded(NotSignedIn):
+    """The password is right, and a code of the second factor is missing or does not hold; send one as `otp`."""
+
+    def __init__(self, detail: str, account: int = 0, stamp: int = 0) -> None:
+        super().__init__(detail)
+        self.account = account
+        self.stamp = stamp
+
+
 class NotAllowed(AppError):
     """A known person without the right."""
 

@@ -184,7 +184,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {"version": TEXT, "live": {"type": "boolean"}, "artifact_sha256": TEXT, "created_at": MOMENT}
     ),
 }
-_LOGIN = _object({"username": TEXT, "password": TEXT})
+_OTP = {
+    **TEXT,
+    "description": "Code of the second factor, or a recovery code; where it is needed and left out, the answer is 401.",
+}
+_LOGIN = _object({"username": TEXT, "password": TEXT}, {"otp": _OTP})
 _PAGING = [
     {
         "name": "limit",

@@ -16,10 +16,20 @@ from webapp.services.tokens import Grant
 
 @api.post("/login")
 def login() -> Response:
-    """Username and password for an access and a refresh token."""
-    username, password = _strings(json_body(MOST_FROM_ANYBODY), "username", "password")
+    """Username and password, and a code where there is a second factor, for an access and a refresh token."""
+    body = json_body(MOST_FROM_ANYBODY)
+    username, password, *code = _strings(body, "username", "password", optional="otp")
     lifetime = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
-    return _answer(tokens.sign_in_program(username, password, lifetime, auth.address()))
+    grant = tokens.sign_in_program(
+        username,
+        password,
+        lifetime,
+        auth.address(),
+        agent=auth.agent(),
+        code=code[0] if code else None,
+        key=auth.factor_key(),
+    )
+    return _answer(grant)
 
 
 @api.post("/refresh")
@@ -48,10 +58,12 @@ def _answer(grant: Grant) -> Response:
     )
 
 
-def _strings(body: dict[str, Any], *names: str) -> list[str]:
-    problems = [Problem(f"#/{n}", "must be a string") for n in names if not isinstance(body.get(n), str)]
-    if body.keys() - {*names}:
-        problems.append(Problem("#", f"may hold {' and '.join(names)}; remove everything else"))
+def _strings(body: dict[str, Any], *names: str, optional: str = "") -> list[str]:
+    given = [*names, optional] if optional in body else [*names]
+    problems = [Problem(f"#/{n}", "must be a string") for n in given if not isinstance(body.get(n), str)]
+    if body.keys() - {*given}:
+        allowed = " and ".join((*names, optional) if optional else names)
+        problems.append(Problem("#", f"may hold {allowed}; remove everything else"))
     if problems:
         raise InvalidInput(problems)
-    return [body[name] for name in names]
+    return [body[name] for name in given]

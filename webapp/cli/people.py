@@ -8,7 +8,7 @@ import click
 
 from webapp import auth
 from webapp.cli.group import Group
-from webapp.services import tokens, users
+from webapp.services import second_factor, tokens, users
 
 DAY = 24 * 3600
 
@@ -54,6 +54,14 @@ def enable_user(name: str) -> None:
 def reset_password(name: str) -> None:
     """Print a one-time password; the old one, and all sessions and tokens, end."""
     click.echo(users.reset_password(name, None))
+
+
+@user.command("reset-second-factor")
+@click.argument("name")
+def reset_second_factor(name: str) -> None:
+    """Ask NAME for no code any more, and end all sessions and tokens."""
+    second_factor.reset(name, None)
+    click.echo(f"{name} signs in with the password alone now.")
 
 
 @user.command("list")

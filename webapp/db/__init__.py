@@ -9,7 +9,7 @@ from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
 from webapp.db.reviews import Outcome, Review
 from webapp.db.rollups import Horizon, Rollup
 from webapp.db.saved import SavedFilter
-from webapp.db.users import LoginFailure, TokenFamily, User
+from webapp.db.users import LoginFailure, RecoveryCode, ResetLink, SecondFactor, TokenFamily, User
 
 __all__ = [
     "Alias",
@@ -26,9 +26,12 @@ __all__ = [
     "ModelVersion",
     "Outcome",
     "Prediction",
+    "RecoveryCode",
+    "ResetLink",
     "Review",
     "Rollup",
     "SavedFilter",
+    "SecondFactor",
     "TokenFamily",
     "User",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db.base import BigKey
@@ -33,13 +33,20 @@ class Event(Base):
     """Something on the record that is not a prediction: a publish, a sign-in refused, an export."""
 
     __tablename__ = "events"
+    __table_args__ = (
+        Index(None, "kind", "at_us"),
+        Index(None, "user_id", "at_us"),
+        Index(None, "about_id", "at_us"),
+    )
 
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True)
     id: Mapped[str] = mapped_column(String(49), unique=True)
-    kind: Mapped[str] = mapped_column(String(24), index=True)
+    kind: Mapped[str] = mapped_column(String(24))
     at_us: Mapped[int] = mapped_column(BigInteger, index=True)
     #: NULL: the operator's command line, or nobody known.
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    #: The account it happened to, where it happened to one.
+    about_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     #: JSON as committed to; NULL once erased.
     facts: Mapped[str | None] = mapped_column(Text)
     #: 32 random bytes; NULL once erased.

@@ -28,11 +28,18 @@ def commitment(salt: bytes, text: bytes) -> str:
     return hmac.digest(salt, text, hashlib.sha256).hex()
 
 
-def append(session: Session, kind: str, user_id: int | None, facts: Mapping[str, object]) -> str:
-    """Put an event on the record, inside the caller's transaction; returns its id. `facts` must be JSON."""
+def append(
+    session: Session, kind: str, user_id: int | None, facts: Mapping[str, object], *, about: int | None = None
+) -> str:
+    """Put an event on the record, inside the caller's transaction; returns its id. `facts` must be JSON.
+
+    `user_id` is who did it, `about` the account it happened to, by which it can be found.
+    """
     event_id, at, salt = new_id("evt"), now_us(), os.urandom(SALT_BYTES)
     text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
-    session.add(Event(id=event_id, kind=kind, at_us=at, user_id=user_id, facts=text.decode(), salt=salt))
+    event = Event(id=event_id, kind=kind, at_us=at, user_id=user_id, facts=text.decode(), salt=salt)
+    event.about_id = about
+    session.add(event)
     head = orjson.dumps(
         {
             "at": at,

@@ -83,9 +83,8 @@ def _refuse_more(current: Session, name: str, place: str) -> None:
     spent = [oldest for number, oldest, most in found if number >= most]
     if spent:
         wait = min(max(1, math.ceil((max(spent) + WINDOW - now) / SECOND)), WINDOW // SECOND)
-        raise TooMany(
-            said("Too many wrong passwords; try again in {minutes} min.", minutes=math.ceil(wait / 60)), wait
-        )
+        minutes = math.ceil(wait / 60)
+        raise TooMany(said("Too many wrong passwords; try again in {minutes} min.", minutes=minutes), wait)
 
 
 def _begins(half: str) -> ColumnElement[bool]:

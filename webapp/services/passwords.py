@@ -137,8 +137,12 @@ def _line(address: str) -> Iterator[None]:
 
 def one_time() -> str:
     """A password to be handed over and changed: 20 letters and digits in groups, 99 bits."""
-    groups = ("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
-    return "-".join(groups)
+    return letters(4, 5)
+
+
+def letters(groups: int, size: int) -> str:
+    """Random letters and digits in groups, 4.95 bits each."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(size)) for _ in range(groups))
 
 
 def _verify(kept: str, password: bytes) -> bool:

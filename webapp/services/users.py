@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.db import User
+from webapp.db import SecondFactor, User
 from webapp.db.base import session, transaction
-from webapp.db.changes import ACCESS, bump
 from webapp.db.users import ROLES
-from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, Problem
-from webapp.services import audit, guesses, passwords
+from webapp.errors import CodeNeeded, Conflict, InvalidInput, NotSignedIn, Problem, printable
+from webapp.services import audit, guesses, passwords, reset_links, second_factor
+from webapp.services.accounts import (
+    REFUSED as REFUSED,
+)
+from webapp.services.accounts import (
+    USERNAME,
+    absent,
+    admins_only,
+    as_actor,
+    confirm_password,
+    cut_off,
+    guess,
+    known,
+    log,
+    take,
+)
 from webapp.services.clock import now_us
-from webapp.services.people import Actor, access_number, queue
+from webapp.services.people import EXPIRED, Actor, queue
 from webapp.wording import said
 
-USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}")
-REFUSED = said("Username or password is wrong, or the account is disabled.")
+NEEDED = said("The password is right; a code of the second factor is needed too.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class Person:
     must_change: bool
     disabled: bool
     created_us: int
+    second_factor: bool = False
 
 
 def create(
@@ -43,7 +57,21 @@ def create(
     Raises InvalidInput (`#/username`, `#/role`, `#/password`), Conflict (the name is taken), NotAllowed,
     NotSignedIn (`actor` lost access meanwhile, as with every change below).
     """
-    _admins_only(actor)
+    with _new_account(username, role, password, actor, must_change) as (_, person):
+        return person
+
+
+def invite(username: str, role: str, *, actor: Actor | None) -> tuple[Person, str]:
+    """Make an account without a password, and the token of a link that sets one; raises what `create` does."""
+    with _new_account(username, role, passwords.one_time(), actor, must_change=True) as (current, person):
+        return person, reset_links.put(current, person.id)
+
+
+@contextmanager
+def _new_account(
+    username: str, role: str, password: str, actor: Actor | None, must_change: bool
+) -> Iterator[tuple[Session, Person]]:
+    admins_only(actor)
     name = username.lower()
     if problems := [*_name_problems(name), *_role_problems(role), *passwords.problems_of(password, name)]:
         raise InvalidInput(problems)
@@ -51,8 +79,9 @@ def create(
     with transaction() as current:
         queue(current, actor)
         if current.scalar(select(User.id).where(User.username == name)) is not None:
-            raise Conflict(said("There is already an account {name}; choose another username.", name=name))
-        return _add(current, name, role, kept, actor, must_change)
+            taken = said("There is already an account {name}; choose another username.", name=name)
+            raise Conflict(taken)
+        yield current, _add(current, name, role, kept, actor, must_change)
 
 
 def first_admin() -> str | None:
@@ -69,10 +98,28 @@ def first_admin() -> str | None:
     return password
 
 
-def list_all(actor: Actor | None) -> list[Person]:
-    """Every account, by username; raises NotAllowed."""
-    _admins_only(actor)
-    return [_person(user) for user in session().scalars(select(User).order_by(User.username))]
+def list_all(actor: Actor | None, containing: str = "", most: int | None = None) -> list[Person]:
+    """Every account, or the first `most` whose name contains a text, by username; raises NotAllowed."""
+    admins_only(actor)
+    confirmed = SecondFactor.confirmed_us.is_not(None)
+    found = (
+        select(User, confirmed)
+        .outerjoin(SecondFactor, SecondFactor.user_id == User.id)
+        .where(User.username.contains(printable(containing.strip().lower()), autoescape=True))
+        .order_by(User.username)
+        .limit(most)
+    )
+    return [replace(_person(user), second_factor=bool(on)) for user, on in session().execute(found)]
+
+
+def get(username: str, actor: Actor | None) -> Person:
+    """One account; raises NotAllowed, NotFound."""
+    admins_only(actor)
+    found = known(username)
+    user = session().get(User, found.id) if found else None
+    if user is None:
+        raise absent(username)
+    return replace(_person(user), second_factor=second_factor.state(user.id).on)
 
 
 def disable(username: str, actor: Actor | None) -> None:
@@ -80,26 +127,27 @@ def disable(username: str, actor: Actor | None) -> None:
 
     Raises NotFound, NotAllowed, Conflict (the last admin).
     """
-    _admins_only(actor)
+    admins_only(actor)
     with transaction() as current:
-        user = _take(current, username, actor)
+        user = take(current, username, actor)
         if user.disabled_us is not None:
             return
         _keep_an_admin(current, user)
         user.disabled_us = now_us()
-        _cut_off(current, user)
-        _log(current, "user-disabled", actor, user)
+        reset_links.drop(current, user.id)
+        cut_off(current, user)
+        log(current, "user-disabled", actor, user)
 
 
 def enable(username: str, actor: Actor | None) -> None:
     """Let a disabled account sign in again; raises NotFound, NotAllowed."""
-    _admins_only(actor)
+    admins_only(actor)
     with transaction() as current:
-        user = _take(current, username, actor)
+        user = take(current, username, actor)
         if user.disabled_us is None:
             return
         user.disabled_us = None
-        _log(current, "user-enabled", actor, user)
+        log(current, "user-enabled", actor, user)
 
 
 def set_role(username: str, role: str, actor: Actor | None) -> None:
@@ -107,17 +155,17 @@ def set_role(username: str, role: str, actor: Actor | None) -> None:
 
     Raises InvalidInput (`#/role`), NotFound, NotAllowed, Conflict (the last admin).
     """
-    _admins_only(actor)
+    admins_only(actor)
     if problems := _role_problems(role):
         raise InvalidInput(problems)
     with transaction() as current:
-        user = _take(current, username, actor)
+        user = take(current, username, actor)
         if user.role == role:
             return
         _keep_an_admin(current, user)
         before, user.role = user.role, role
-        _cut_off(current, user)
-        _log(current, "role-changed", actor, user, before=before, role=role)
+        cut_off(current, user)
+        log(current, "role-changed", actor, user, before=before, role=role)
 
 
 def reset_password(username: str, actor: Actor | None) -> str:
@@ -125,15 +173,16 @@ def reset_password(username: str, actor: Actor | None) -> str:
 
     Raises NotFound, NotAllowed.
     """
-    _admins_only(actor)
+    admins_only(actor)
     password = passwords.one_time()
     kept = passwords.hash_password(password)
     with transaction() as current:
-        user = _take(current, username, actor)
+        user = take(current, username, actor)
         user.password_hash, user.must_change = kept, True
+        reset_links.drop(current, user.id)
         guesses.forgive(current, user.username)
-        _cut_off(current, user)
-        _log(current, "password-reset", actor, user)
+        cut_off(current, user)
+        log(current, "password-reset", actor, user)
     return password
 
 
@@ -142,89 +191,96 @@ def change_password(actor: Actor, current: str, new: str, address: str = "") -> 
 
     Raises InvalidInput (`#/current`, `#/password`), TooMany after too many wrong guesses.
     """
-    known = _known(actor.username)
-    if known is None or known.id != actor.id:
-        raise NotSignedIn(REFUSED)
-    if not _guess(actor.username, address, known.password_hash, current):
-        raise InvalidInput([Problem("#/current", said("is not the present password"))])
+    confirm_password(actor, current, address)
     if new == current:
         raise InvalidInput([Problem("#/password", said("must differ from the present password"))])
     if problems := passwords.problems_of(new, actor.username):
         raise InvalidInput(problems)
     kept = passwords.hash_password(new)
     with transaction() as writing:
-        user = _take(writing, actor.username, actor)
+        user = take(writing, actor.username, actor)
         user.password_hash, user.must_change = kept, False
+        reset_links.drop(writing, user.id)
         guesses.forgive(writing, user.username)
-        _cut_off(writing, user)
-        _log(writing, "password-changed", actor, user)
-        return _actor(writing, user)
+        cut_off(writing, user)
+        log(writing, "password-changed", actor, user)
+        return as_actor(writing, user)
 
 
-def authenticate(username: str, password: str, address: str = "") -> Actor:
-    """The person with this name and password, who asks from `address`.
+def authenticate(
+    username: str, password: str, address: str = "", *, code: str | None = None, key: str = ""
+) -> Actor:
+    """The person with this name and password, who asks from `address`; `key` is what second factors hang on.
 
     Raises NotSignedIn, in the same words and time for an unknown name, a wrong password, a disabled account,
-    and TooMany after too many wrong guesses.
+    CodeNeeded where the password is right and a code is missing or does not hold, and TooMany after too many
+    wrong guesses.
     """
-    known = _known(username)
-    right = _guess(username, address, known.password_hash if known else passwords.NOBODY, password)
+    found = known(username)
+    right = guess(username, address, found.password_hash if found else passwords.NOBODY, password)
     with transaction() as current:
-        user = current.get(User, known.id, populate_existing=True) if known and right else None
-        if known and user and user.disabled_us is None and user.stamp == known.stamp:
-            guesses.forgive(current, user.username)
-            audit.append(current, "sign-in", user.id, {"account": user.username})
-            return _actor(current, user)
-        # A name that is nobody's is not kept: people type passwords into the wrong field.
-        audit.append(current, "sign-in-refused", None, {"account": known.username if known else None})
-    raise NotSignedIn(REFUSED)
+        queue(current)
+        user = current.get(User, found.id, populate_existing=True) if found and right else None
+        if found and user and user.disabled_us is None and user.stamp == found.stamp:
+            entered = _enter(current, user, code, key)
+        else:
+            entered = NotSignedIn(REFUSED)
+            # A name that is nobody's is not kept: people type passwords into the wrong field.
+            facts: dict[str, object] = {"account": found.username if found else None}
+            audit.append(current, "sign-in-refused", None, facts, about=found.id if found else None)
+    return _or_raise(entered)
 
 
-class _Known(NamedTuple):
-    """What an account was when its password began to be checked."""
+def authenticate_further(user_id: int, stamp: int, code: str, address: str, key: str) -> Actor:
+    """The person who has shown the password a moment ago, when the account's stamp was `stamp`, and now a code.
 
-    id: int
-    username: str
-    password_hash: str
-    stamp: int
-
-
-def _known(username: str) -> _Known | None:
-    name = username.lower()
-    if not USERNAME.fullmatch(name):  # some databases choke on what JSON can spell
-        return None
-    columns = select(User.id, User.username, User.password_hash, User.stamp)
-    row = session().execute(columns.where(User.username == name)).first()
-    return _Known(*row) if row else None
-
-
-def _actor(current: Session, user: User) -> Actor:
-    return Actor(
-        id=user.id,
-        username=user.username,
-        role=user.role,
-        access=access_number(current),
-        stamp=user.stamp,
-        must_change=user.must_change,
-        language=user.language,
-        theme=user.theme,
-    )
+    Raises NotSignedIn where the account has changed since, CodeNeeded where the code does not hold, TooMany.
+    """
+    username = session().scalar(select(User.username).where(User.id == user_id))
+    if username is None:
+        raise NotSignedIn(EXPIRED)
+    guesses.refuse_spent(username, address)
+    guesses.spend(username, address)
+    with transaction() as current:
+        queue(current)
+        user = current.get(User, user_id, populate_existing=True)
+        if user is None or user.disabled_us is not None or user.stamp != stamp:
+            raise NotSignedIn(EXPIRED)
+        entered = _enter(current, user, code, key)
+    return _or_raise(entered)
 
 
-def _guess(username: str, address: str, kept: str, password: str) -> bool:
-    guesses.refuse_spent(username, address)  # a flood of them neither writes nor waits
-    with passwords.turn(guesses.origin(address)):
-        guesses.spend(username, address)
-        return passwords.matches(kept, password)
+def _enter(current: Session, user: User, code: str | None, key: str) -> Actor | NotSignedIn:
+    if second_factor.is_on(current, user.id):
+        if code is None:
+            return CodeNeeded(NEEDED, user.id, user.stamp)
+        how = second_factor.accepts(current, user, code, key)
+        if not how:
+            refused: dict[str, object] = {"account": user.username, "why": "code"}
+            audit.append(current, "sign-in-refused", None, refused, about=user.id)
+            return CodeNeeded(second_factor.NOT_A_CODE, user.id, user.stamp)
+        if how == second_factor.RECOVERY:
+            facts: dict[str, object] = {"account": user.username}
+            audit.append(current, "recovery-code-used", user.id, facts, about=user.id)
+    guesses.forgive(current, user.username)
+    audit.append(current, "sign-in", user.id, {"account": user.username}, about=user.id)
+    return as_actor(current, user)
 
 
-def _take(current: Session, username: str, actor: Actor | None) -> User:
-    queue(current, actor)
-    known = _known(username)
-    user = current.get(User, known.id, populate_existing=True) if known else None
-    if user is None:
-        raise NotFound(said("There is no account {name}.", name=repr(username[:63])))
-    return user
+def _or_raise(entered: Actor | NotSignedIn) -> Actor:
+    if isinstance(entered, NotSignedIn):  # raised only now, so that what it left on the record is kept
+        raise entered
+    return entered
+
+
+def set_display(actor: Actor, language: str, theme: str) -> None:
+    """In which language (a BCP 47 tag) and theme pages are shown to somebody; empty: browser and system decide.
+
+    The caller knows which there are.
+    """
+    with transaction() as current:
+        user = take(current, actor.username, actor)
+        user.language, user.theme = language, theme
 
 
 def _add(current: Session, name: str, role: str, kept: str, actor: Actor | None, must_change: bool) -> Person:
@@ -232,28 +288,14 @@ def _add(current: Session, name: str, role: str, kept: str, actor: Actor | None,
     user.stamp = 0
     current.add(user)
     current.flush()
-    _log(current, "user-created", actor, user, role=role)
+    log(current, "user-created", actor, user, role=role)
     return _person(user)
-
-
-def _cut_off(current: Session, user: User) -> None:
-    user.stamp += 1
-    bump(current, ACCESS)
 
 
 def _keep_an_admin(current: Session, user: User) -> None:
     admins = select(func.count(User.id)).where(User.role == "admin", User.disabled_us.is_(None))
     if user.role == "admin" and user.disabled_us is None and current.scalar(admins) == 1:
         raise Conflict(said("{name} is the last admin; make another one first.", name=user.username))
-
-
-def _log(current: Session, kind: str, actor: Actor | None, user: User, **facts: str) -> None:
-    audit.append(current, kind, actor.id if actor else None, {"account": user.username, **facts})
-
-
-def _admins_only(actor: Actor | None) -> None:
-    if actor is not None and actor.role != "admin":
-        raise NotAllowed(said("Only admins manage accounts; ask one of them."))
 
 
 def _name_problems(name: str) -> list[Problem]:

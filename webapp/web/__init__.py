@@ -16,11 +16,14 @@ from webapp.errors import NotSignedIn
 from webapp.services.clock import now_us
 from webapp.services.jobs.told import unpack
 from webapp.web import (
+    access,
     account,
+    activity,
     addresses,
     admin,
     assets,
     audit,
+    events,
     history,
     home,
     jobs,
@@ -32,7 +35,7 @@ from webapp.web import (
 )
 from webapp.web.forms import ONCE, TOKEN
 
-PAGES = (account, admin, assets, audit, history, home, jobs, login, models, predictions)
+PAGES = (access, account, activity, admin, assets, audit, history, home, jobs, login, models, predictions)
 STALE = lazy_gettext(
     "This page was open for too long, or in a browser without cookies, so that nothing was done."
 )
@@ -43,7 +46,7 @@ def init_app(app: Flask) -> None:
     languages.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    app.jinja_env.filters.update(words.FILTERS, unpacked=unpack)
+    app.jinja_env.filters.update(words.FILTERS | events.FILTERS, unpacked=unpack)
     app.jinja_env.globals.update(addresses.GLOBALS | assets.GLOBALS | words.GLOBALS, now_us=now_us)
     app.context_processor(_frame)
 
@@ -90,7 +93,7 @@ def _frame() -> dict[str, Any]:
 
 
 def _menu() -> list[tuple[str, str, bool]]:
-    """What this role may open: endpoint, word, whether we are there."""
+    """What this role may open: endpoint, word, whether we are there; without an endpoint, the head of a group."""
     actor = g.get("actor")
     entries = [
         ("home.dashboard", gettext("Desk")),
@@ -101,7 +104,13 @@ def _menu() -> list[tuple[str, str, bool]]:
     if actor is not None and actor.sees_all:
         entries.append(("audit.print_history", gettext("Audit report")))
     if actor is not None and actor.role == "admin":
-        entries.append(("admin.users", gettext("People")))
+        entries += [
+            ("", gettext("Admin")),
+            ("admin.people", gettext("People")),
+            ("access.index", gettext("Model access")),
+        ]
+    if actor is not None and actor.sees_all:
+        entries.append(("activity.index", gettext("Activity")))
     return [(endpoint, word, endpoint.split(".")[0] == _room()) for endpoint, word in entries]
 
 

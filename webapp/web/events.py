@@ -1,0 +1,92 @@
+"""How pages call the events on the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+from markupsafe import Markup, escape
+
+from webapp.web.agents import agent_words
+from webapp.web.words import moment, named
+
+KINDS = {
+    "sign-in": lazy_gettext("Signed in"),
+    "sign-in-refused": lazy_gettext("Sign-in refused"),
+    "sign-out": lazy_gettext("Signed out"),
+    "sign-ins-ended": lazy_gettext("Sign-ins ended"),
+    "token-created": lazy_gettext("Token made"),
+    "token-reused": lazy_gettext("Refresh token shown twice"),
+    "user-created": lazy_gettext("Account made"),
+    "user-disabled": lazy_gettext("Account disabled"),
+    "user-enabled": lazy_gettext("Account enabled"),
+    "role-changed": lazy_gettext("Role changed"),
+    "password-changed": lazy_gettext("Password changed"),
+    "password-reset": lazy_gettext("Password reset"),
+    "reset-link-made": lazy_gettext("Password link made"),
+    "second-factor-on": lazy_gettext("Second factor turned on"),
+    "second-factor-off": lazy_gettext("Second factor turned off"),
+    "second-factor-reset": lazy_gettext("Second factor reset"),
+    "recovery-codes-made": lazy_gettext("Recovery codes made"),
+    "recovery-code-used": lazy_gettext("Recovery code used"),
+    "model-access": lazy_gettext("Model access changed"),
+    "publish": lazy_gettext("Version published"),
+    "promote": lazy_gettext("Version promoted"),
+    "rollback": lazy_gettext("Version rolled back"),
+    "erase": lazy_gettext("Record erased"),
+    "export": lazy_gettext("Records exported"),
+    "print": lazy_gettext("Records printed"),
+}
+FACTS = {
+    "model": lazy_gettext("model"),
+    "version": lazy_gettext("version"),
+    "role": lazy_gettext("role"),
+    "before": lazy_gettext("before"),
+    "name": lazy_gettext("name"),
+    "names": lazy_gettext("names"),
+    "number": lazy_gettext("how many"),
+    "people": lazy_gettext("people"),
+    "restricted": lazy_gettext("restricted"),
+    "live": lazy_gettext("answers"),
+    "expires_us": lazy_gettext("until"),
+    "why": lazy_gettext("because of"),
+    "by": lazy_gettext("by"),
+    "reason": lazy_gettext("reason"),
+    "rows": lazy_gettext("rows"),
+}
+VALUES = {"code": lazy_gettext("the code"), "link": lazy_gettext("a link")}
+#: Of use to who verifies the record, not to who reads this page.
+HIDDEN = frozenset({"account", "artifact", "manifest", "schema"})
+LONGEST = 200
+
+
+def event_words(kind: str) -> str:
+    """A kind of event in the reader's language; one without a word by its name."""
+    return str(KINDS.get(kind, kind.replace("-", " ")))
+
+
+def fact_words(facts: dict[str, Any] | None) -> Markup:
+    """What an event tells besides whom it is about."""
+    if facts is None:
+        return escape(gettext("erased"))
+    shown = [
+        Markup("{} <b>{}</b>").format(FACTS.get(word, word.replace("_", " ")), _value(word, value))
+        for word, value in facts.items()
+        if word not in HIDDEN and value not in (None, "", [])
+    ]
+    return Markup(" · ").join(shown)
+
+
+def _value(word: str, value: Any) -> Any:
+    if word.endswith("_us") and isinstance(value, int):
+        return moment(value)
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)[:LONGEST]
+    if word in ("role", "before"):
+        return named("role", str(value))
+    return VALUES.get(str(value), str(value)[:LONGEST])
+
+
+FILTERS = {"event": event_words, "facts": fact_words, "agent": agent_words}
