@@ -176,6 +176,24 @@ def test_every_page_is_in_the_index() -> None:
     assert [str(p) for p in pages if p != index and p not in linked] == []
 
 
+def outline(page: str) -> dict[str, list[str]]:
+    """What does not depend on the language of a page: its commands, links, headings' depths and figures."""
+    prose = CODE.sub("", page)
+    figures = re.findall(r"\d+(?:\.\d+)*", prose.replace(",", "."))
+    return {
+        "commands": sorted(CODE.findall(page)),
+        "links": sorted(link for link in LINK.findall(page) if not link.startswith("README")),
+        "headings": re.findall(r"^#+", prose, re.MULTILINE),
+        "figures": sorted(figures),
+    }
+
+
+def test_the_readme_says_the_same_in_portuguese() -> None:
+    english, portuguese = ((ROOT / f"README{suffix}.md").read_text() for suffix in ("", ".pt-BR"))
+    assert outline(english) == outline(portuguese)
+    assert "](README.pt-BR.md)" in english and "](README.md)" in portuguese
+
+
 def test_there_is_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     newest = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
