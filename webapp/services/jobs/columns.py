@@ -97,8 +97,8 @@ class Plan:
 
     def _told(self, place: int, wrong: dict[int, list[Wrong]], check: Checked) -> list[Wrong]:
         told = list(wrong.get(place, ()))
-        if any(not w.column for w in told):
-            return told  # the cells of a row that is broken as a whole mean nothing
+        if broken := [w for w in told if not w.column]:
+            return broken  # its cells mean nothing
         named = {w.column for w in told}
         for problem in check.problems:
             name = self._pointers.get(problem.pointer, problem.pointer.removeprefix("#/"))

@@ -186,7 +186,7 @@ def _from_text(path: Path, how: How, names: Sequence[str], skip: int, size: int)
             for i, (_, fields) in enumerate(got):
                 if len(fields) != width:
                     broken[i] = said(
-                        "has {n} fields where the heading has {width}; look for a delimiter too many or too few",
+                        "the heading has {width} fields, this row {n}; look for a delimiter too many or too few",
                         n=len(fields),
                         width=width,
                     )
