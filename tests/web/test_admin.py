@@ -10,7 +10,8 @@ from flask import Flask
 
 from tests.conftest import ApiClient, password
 from tests.web.conftest import IRIS, Browser
-from webapp.services import tokens, users
+from webapp.db.base import transaction
+from webapp.services import audit, tokens, users
 from webapp.services.people import Actor
 
 Open = Callable[[str], Browser]
@@ -148,3 +149,12 @@ def test_a_refused_sign_in_is_found_by_who_it_was_tried_at(app: Flask, browser: 
     page = browser("dave").get(f"/admin/activity?kind=sign-in-refused&person={name}").text
     assert page.count('<td class="when">') == (1 if name == "alice" else 0)
     assert password("alice") not in page
+
+
+def test_a_review_leads_to_its_record(app: Flask, browser: Open, asked: Callable[..., str]) -> None:
+    record, facts = asked("alice"), {"action": "confirmed", "note": "0" * 64}
+    with transaction() as current:
+        audit.append(current, "review", None, {"record": record, **facts})
+    page = browser("carol").get("/admin/activity?kind=review").text
+    assert f'href="/predictions/{record}"' in page and "decision <b>confirmed</b>" in page
+    assert facts["note"] not in page

@@ -35,8 +35,8 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (
         Index(None, "kind", "at_us"),
-        Index(None, "user_id", "at_us"),
-        Index(None, "about_id", "at_us"),
+        Index(None, "user_id", "at_us", "kind"),
+        Index(None, "about_id", "at_us", "kind"),
     )
 
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True)

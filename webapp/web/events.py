@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import url_for
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup, escape
 
@@ -30,6 +31,8 @@ KINDS = {
     "recovery-codes-made": lazy_gettext("Recovery codes made"),
     "recovery-code-used": lazy_gettext("Recovery code used"),
     "model-access": lazy_gettext("Model access changed"),
+    "review": lazy_gettext("Answer reviewed"),
+    "outcome": lazy_gettext("Outcome reported"),
     "publish": lazy_gettext("Version published"),
     "promote": lazy_gettext("Version promoted"),
     "rollback": lazy_gettext("Version rolled back"),
@@ -53,10 +56,18 @@ FACTS = {
     "by": lazy_gettext("by"),
     "reason": lazy_gettext("reason"),
     "rows": lazy_gettext("rows"),
+    "record": lazy_gettext("record"),
+    "action": lazy_gettext("decision"),
+    "source": lazy_gettext("through"),
 }
-VALUES = {"code": lazy_gettext("the code"), "link": lazy_gettext("a link")}
+VALUES = {
+    "code": lazy_gettext("the code"),
+    "link": lazy_gettext("a link"),
+    "confirmed": lazy_gettext("confirmed"),
+    "overridden": lazy_gettext("overridden"),
+}
 #: Of use to who verifies the record, not to who reads this page.
-HIDDEN = frozenset({"account", "artifact", "manifest", "schema"})
+HIDDEN = frozenset({"account", "artifact", "manifest", "schema", "note"})
 LONGEST = 200
 
 
@@ -86,6 +97,11 @@ def _value(word: str, value: Any) -> Any:
         return ", ".join(str(v) for v in value)[:LONGEST]
     if word in ("role", "before"):
         return named("role", str(value))
+    if word == "source":
+        return named("channel", str(value))
+    if word == "record":
+        address = url_for("history.record", record_id=value)
+        return Markup('<a href="{}">{}…</a>').format(address, str(value)[:16])
     return VALUES.get(str(value), str(value)[:LONGEST])
 
 
