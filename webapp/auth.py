@@ -70,6 +70,7 @@ POLICY: dict[str, Roles] = {
     "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,
     "history.export": SIGNED_IN,
+    "history.export_parquet": SIGNED_IN,
     "history.record": SIGNED_IN,
     "history.print_record": SIGNED_IN,
     "history.list_saved": SIGNED_IN,

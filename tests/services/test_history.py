@@ -6,7 +6,7 @@ from tests.records import NOON, SECOND, Ledger, queries
 from webapp.db import User
 from webapp.errors import InvalidInput, Malformed, NotFound, NotSignedIn
 from webapp.extensions import db
-from webapp.services import history
+from webapp.services import history, rollups, totals
 from webapp.services.history import Filters, Page
 from webapp.services.people import Actor
 
@@ -37,7 +37,7 @@ def test_analysts_and_publishers_see_only_their_own(ledger: Ledger, name: str, s
     for user in ("alice", "bob", "paula"):
         ledger.write(user)
     assert len(search(ledger.actors[name]).records) == sees
-    assert history.count(ledger.actors[name], ALL).records == sees
+    assert totals.count(ledger.actors[name], ALL).records == sees
 
 
 def test_asking_for_somebody_else_by_name_finds_nothing(ledger: Ledger) -> None:
@@ -179,16 +179,53 @@ def test_totals_are_those_of_the_filter(ledger: Ledger) -> None:
     ledger.write(label="virginica")
     ledger.write(label="virginica", channel="api")
     ledger.write(model="diabetes")
-    totals = history.count(ledger.actors["carol"], Filters(channel="form"))
-    assert (totals.records, totals.warned, totals.capped) == (3, 1, False)
-    assert totals.labels == {"setosa": 1, "virginica": 1}
+    counted = totals.count(ledger.actors["carol"], Filters(channel="form"))
+    assert (counted.records, counted.warned, counted.capped) == (3, 1, False)
+    assert counted.classes["iris"] == {"setosa": 1, "virginica": 1}
 
 
 def test_totals_can_stop_at_a_bound(ledger: Ledger) -> None:
     for label in ("old", "new", "new"):
         ledger.write(label=label)
-    totals = history.count(ledger.actors["alice"], ALL, at_most=2)
-    assert (totals.records, totals.labels, totals.capped) == (2, {"new": 2}, True)
+    counted = totals.count(ledger.actors["alice"], ALL, at_most=2)
+    assert (counted.records, counted.labels, counted.capped) == (2, {"new": 2}, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"model": "iris"},
+        {"model": "iris", "version": "2"},
+        {"label": "setosa"},
+        {"user": "alice"},
+        {"channel": "api"},
+        {"warned": "yes"},
+        {"warned": "no"},
+        {"warned": "yes", "label": "virginica"},
+        {"from": "2026-01-01T13:00:00Z"},
+        {"to": "2026-01-01"},
+        {"subject": "case 7"},
+        {"from": "2026-01-01T12:00:03Z"},
+    ],
+)
+@pytest.mark.parametrize("name", ["alice", "carol"])
+@pytest.mark.parametrize("rolled", [True, False])
+def test_totals_kept_ready_are_those_that_counting_gives(
+    ledger: Ledger, words: dict[str, str], name: str, rolled: bool
+) -> None:
+    warning = {"feature": "petal_length", "kind": "missing", "detail": "-"}
+    ledger.write(warnings=[warning])
+    ledger.write(label="virginica", warnings=[warning, warning], version=2)
+    ledger.write(label="virginica", channel="api", subject="case 7")
+    ledger.write("bob", "diabetes", created_us=NOON + 7200 * SECOND)
+    if rolled:
+        rollups.refresh()
+    ledger.write(created_us=NOON + 7201 * SECOND)
+    filters = Filters.read(words)
+    assert totals.totals(ledger.actors[name], filters, at_most=100) == totals.count(
+        ledger.actors[name], filters
+    )
 
 
 def test_an_export_crosses_chunks_and_misses_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +258,7 @@ def test_more_records_cost_no_more_queries(ledger: Ledger, rows: int) -> None:
         ledger.write()
     with queries() as made:
         search(ledger.actors["carol"], limit=rows)
-        history.count(ledger.actors["carol"], ALL)
+        totals.count(ledger.actors["carol"], ALL)
     assert len(made) == 2
 
 

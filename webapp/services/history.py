@@ -1,16 +1,15 @@
-"""Reading the record: search, count, one, all. Analysts and publishers see only what they asked."""
+"""Reading the record: search, one, all. Analysts and publishers see only what they asked."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from typing import Any
 
 import orjson
 from itsdangerous import BadSignature, Signer
-from sqlalchemy import ColumnElement, Row, Select, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.db import Model, ModelVersion, Prediction, User
@@ -82,24 +81,6 @@ class Page:
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over a filter; `capped`: only the newest `records` were looked at, there may be more."""
-
-    records: int
-    warned: int
-    #: Model -> records of each, most first.
-    models: dict[str, int]
-    #: Model -> label -> records, most first; a model that answers with numbers has no labels.
-    classes: dict[str, dict[str, int]]
-    capped: bool
-
-    @property
-    def labels(self) -> dict[str, int]:
-        """Label -> records, of the one model found; classes of several models are never mixed."""
-        return next(iter(self.classes.values()), {}) if len(self.models) == 1 else {}
-
-
 def search(
     actor: Actor,
     filters: Filters,
@@ -128,38 +109,14 @@ def search(
     return Page(records, True, signer.sign(f"{last.created_us}.{last.seq}").decode())
 
 
-def count(actor: Actor, filters: Filters, *, at_most: int | None = None) -> Totals:
-    """Totals of the filter; with `at_most`, of its newest records only, so that the cost has a bound."""
-    wanted = select(Prediction.model_id, Prediction.label, Prediction.warned).where(*matching(actor, filters))
-    if at_most is not None:
-        wanted = wanted.order_by(Prediction.created_us.desc(), Prediction.seq.desc()).limit(at_most)
-    found = wanted.subquery()
-    sums = (
-        select(
-            found.c.model_id,
-            found.c.label,
-            func.count().label("n"),
-            func.sum(case((found.c.warned > 0, 1), else_=0)).label("warned"),
-        )
-        .group_by(found.c.model_id, found.c.label)
-        .subquery()
+def oldest_us(actor: Actor, filters: Filters) -> int | None:
+    """When the first record of the filter was asked for; None without one."""
+    first = (
+        select(Prediction.created_us)
+        .where(*matching(actor, filters))
+        .order_by(Prediction.created_us, Prediction.seq)
     )
-    rows = session().execute(
-        select(Model.name, sums.c.label, sums.c.n, sums.c.warned)
-        .join(Model, Model.id == sums.c.model_id)
-        .order_by(sums.c.n.desc(), sums.c.label)
-    )
-    models: Counter[str] = Counter()
-    classes: dict[str, dict[str, int]] = {}
-    flagged = 0
-    for model, label, n, warned in rows:
-        models[model] += int(n)
-        flagged += int(warned)
-        if label is not None:
-            classes.setdefault(model, {})[label] = int(n)
-    records = models.total()
-    capped = at_most is not None and records == at_most
-    return Totals(records, flagged, dict(models.most_common()), classes, capped)
+    return session().scalar(first.limit(1))
 
 
 def get(actor: Actor, record_id: str) -> Record:

@@ -13,15 +13,15 @@ from webapp.auth import actor
 from webapp.doors import desk
 from webapp.errors import InvalidInput, Problem
 from webapp.ml.schema import Feature
-from webapp.services import history, judging, outcomes, registry, reviews
+from webapp.services import disclosures, history, judging, outcomes, registry, reviews
 from webapp.services.clock import now_us
 from webapp.services.history import Filters, Record
 from webapp.web.addresses import COLUMNS, kept
 from webapp.web.history.blueprint import blueprint
 from webapp.web.words import named
 
-#: Warnings and characters that a decision sheet has room for.
-MOST_WARNINGS, LONGEST_REASON = 6, 300
+#: Warnings, classes and characters that a decision sheet has room for.
+MOST_WARNINGS, MOST_CLASSES, LONGEST_REASON = 6, 8, 300
 
 
 class Named(NamedTuple):
@@ -70,6 +70,8 @@ def record(record_id: str) -> str:
 def print_record(record_id: str) -> str:
     """The same as a sheet of paper."""
     found = history.get(actor(), record_id)
+    if request.method != "HEAD":
+        disclosures.record_printed(actor(), found.id)
     return render_template(
         "history/print.html",
         record=found,
@@ -78,6 +80,7 @@ def print_record(record_id: str) -> str:
         outcomes=outcomes.of(found.id),
         printed_us=now_us(),
         most_warnings=MOST_WARNINGS,
+        most_classes=MOST_CLASSES,
         longest_reason=LONGEST_REASON,
     )
 
