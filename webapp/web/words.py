@@ -57,6 +57,18 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "test data": lazy_gettext("test data"),
         "training data": lazy_gettext("training data"),
     },
+    "metric": {
+        "accuracy": lazy_gettext("Accuracy"),
+        "balanced_accuracy": lazy_gettext("Balanced accuracy"),
+        "f1_macro": lazy_gettext("F1, macro average"),
+        "log_loss": lazy_gettext("Log loss"),
+        "roc_auc": "ROC AUC",
+        "mae": "MAE",
+        "rmse": "RMSE",
+        "r2": "R²",
+        "median_absolute_error": lazy_gettext("Median absolute error"),
+        "n_rows": lazy_gettext("Rows"),
+    },
     "stage": {"check": lazy_gettext("check"), "predict": lazy_gettext("predict")},
     "review": {"confirmed": lazy_gettext("confirmed"), "overridden": lazy_gettext("overridden")},
     "verdict": {
