@@ -64,6 +64,7 @@ POLICY: dict[str, Roles] = {
     "login.reset": ANYONE,  # who has the link
     "login.sign_out": SIGNED_IN,
     "home.dashboard": SIGNED_IN,
+    "home.chart": SIGNED_IN,
     "models.index": SIGNED_IN,
     "models.show": SIGNED_IN,
     "predictions.form": PREDICTORS,

@@ -10,6 +10,7 @@ from flask import Flask, g, render_template_string
 
 from webapp.services.people import Actor
 from webapp.web.charts import Chart
+from webapp.web.figures import PALETTE
 
 PAGE = Path(__file__).with_name("gallery.html")
 RECORD = SimpleNamespace(
@@ -41,15 +42,17 @@ def chart() -> Chart:
     """Three classes over five hours."""
     hours = [f"2026-03-31 {hour:02}:00" for hour in range(8, 13)]
     counts = {"setosa": [4, 9, 7, 3, 5], "versicolor": [6, 5, 9, 8, 2], "virginica": [1, 3, 2, 4, 4]}
-    colours = ("#0072B2", "#E69F00", "#009E73")
     data: list[dict[str, Any]] = [
         {"type": "bar", "name": name, "x": hours, "y": y, "marker": {"color": colour}}
-        for (name, y), colour in zip(counts.items(), colours, strict=True)
+        for (name, y), colour in zip(counts.items(), PALETTE, strict=False)
     ]
     layout = {"barmode": "stack", "margin": {"l": 48, "r": 16, "t": 8, "b": 40}, "showlegend": True}
     rows = [[hour, *(str(y[i]) for y in counts.values())] for i, hour in enumerate(hours)]
     note = "Predictions per hour, by class. Times are UTC."
-    return Chart("Answers over time", note, {"data": data, "layout": layout}, ["From (UTC)", *counts], rows)
+    figure, head = {"data": data, "layout": layout}, ["From (UTC)", *counts]
+    return Chart(
+        "answers", "Answers over time", note, "versicolor 41.7 %, setosa 38.9 %.", figure, head, rows
+    )
 
 
 def page(app: Flask) -> str:

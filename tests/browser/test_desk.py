@@ -90,12 +90,6 @@ def test_the_dashboard_draws_its_charts(desk: Open) -> None:
     expect(here.page.locator(".chart table").first).to_be_visible()
 
 
-def test_choosing_a_period_needs_no_button(desk: Open) -> None:
-    here = desk("alice")
-    here.page.select_option("#period", "week")
-    here.page.wait_for_url("**/?model=&period=week")
-
-
 def test_everything_but_the_charts_works_without_javascript(desk: Open) -> None:
     here = desk("bob", java_script_enabled=False)
     ask(here)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from webapp import errors
-from webapp.services.monitoring import Figures, Histogram, Overview
-from webapp.web.charts import PALETTE, overview_charts
+from webapp.services.monitoring import Figures, Histogram, Mark, Overview
+from webapp.web.charts import overview_charts
+from webapp.web.figures import PALETTE, REST
 from webapp.web.words import FAILURES, change, duration, number, percent, rough
 
 MINUTE = 60_000_000
@@ -52,7 +53,66 @@ def test_the_table_says_what_the_figure_says() -> None:
     assert answers.rows == [["1970-01-01 00:00", "1", "2"]]
     assert latency.rows == [["1970-01-01 00:00", "1 ms", "2 ms", "3 ms"]]
     assert scores.rows == [["0 to 0.5", "1"], ["0.5 to 1", "2"]]
-    assert channels.rows == [["api", "3"]]
+    assert channels.rows == [["API", "3"]]
+
+
+def test_what_a_spreadsheet_gets_is_numbers() -> None:
+    answers, latency, scores, channels = overview_charts(SEEN, CLASSES, of_model=True)
+    assert answers.csv == [
+        ["from", "setosa", "virginica"],
+        ["1970-01-01T00:00:00Z", 1, 2],
+        ["1970-01-01T00:01:00Z", 0, 0],
+    ]
+    assert latency.csv[1:] == [
+        ["1970-01-01T00:00:00Z", 1000, 2000, 3000],
+        ["1970-01-01T00:01:00Z", None, None, None],
+    ]
+    assert scores.csv == [["low", "high", "predictions"], [0.0, 0.5, 1], [0.5, 1.0, 2]]
+    assert channels.csv == [["channel", "predictions"], ["api", 3]]
+
+
+def test_a_chart_says_the_main_thing_in_words() -> None:
+    answers, latency, scores, channels = overview_charts(SEEN, CLASSES, of_model=True)
+    assert answers.says == (
+        "virginica 66.7 %, setosa 33.3 %. Most in a minute: 3, from 1970-01-01 00:00 UTC."
+    )
+    assert latency.says == "95 % of all within 2 ms. The highest p99 is 3 ms, from 1970-01-01 00:00 UTC."
+    assert scores.says == "Most lie from 0.5 to 1: 66.7 %."
+    assert channels.says == "API 100.0 %."
+
+
+def test_a_chart_of_nothing_says_nothing() -> None:
+    nothing = [None, None]
+    seen = replace(
+        SEEN, volume=[0, 0], series={}, channels={}, p50_us=nothing, p95_us=nothing, p99_us=nothing
+    )
+    seen = replace(seen, histogram=Histogram("score", [0.0, 0.5, 1.0], [0, 0]), errors={})
+    assert [c.says for c in overview_charts(seen)] == [""] * 5
+
+
+def test_a_percentile_is_seen_under_another() -> None:
+    seen = replace(SEEN, p50_us=[1000, None], p95_us=[1000, None], p99_us=[1000, None])
+    lines = traces(seen, 1)
+    assert [t["zorder"] for t in lines] == [3, 2, 1]
+    assert sorted({t["marker"]["size"] for t in lines}) == [4, 8, 12]
+
+
+def test_another_version_is_a_thin_line_on_every_chart_over_time() -> None:
+    seen = replace(SEEN, marks=[Mark(MINUTE, "iris", "2")], errors={"NotReady": [1, 0]})
+    charts = {c.name: c.figure["layout"] for c in overview_charts(seen)}
+    for name in ("answers", "latency", "errors"):
+        assert [s["x0"] for s in charts[name]["shapes"]] == ["1970-01-01 00:01"]
+        assert [a["text"] for a in charts[name]["annotations"]] == ["v2"]
+    both = replace(seen, marks=[*seen.marks, Mark(0, "diabetes", "1")])
+    names = [a["text"] for a in overview_charts(both)[0].figure["layout"]["annotations"]]
+    assert names == ["iris v2", "diabetes v1"]
+
+
+def test_the_smallest_of_many_series_are_shown_together() -> None:
+    series = {f"m{i}": [i, 0] for i in range(12)}
+    answers = overview_charts(replace(SEEN, series=series), list(series))[0]
+    assert answers.head[1:] == [*(f"m{i}" for i in range(5, 12)), "others"]
+    assert answers.rows == [["1970-01-01 00:00", *map(str, range(5, 12)), "10"]]
 
 
 def test_errors_are_drawn_by_reason_for_those_who_may_see_them() -> None:
@@ -66,7 +126,7 @@ def test_errors_are_drawn_by_reason_for_those_who_may_see_them() -> None:
     chart = overview_charts(seen)[2]
     assert chart.head == ["From (UTC)", "values refused", "not ready", "Unheard"]
     assert chart.rows == [["1970-01-01 00:00", "0", "0", "1"], ["1970-01-01 00:01", "4", "1", "0"]]
-    assert [t["marker"]["color"] for t in chart.figure["data"]] == [PALETTE[0], PALETTE[3], PALETTE[-1]]
+    assert [t["marker"]["color"] for t in chart.figure["data"]] == [PALETTE[0], PALETTE[3], REST]
 
 
 def test_every_failure_with_words_is_an_error_of_ours() -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
 from tests.records import Ledger
+from tests.services.test_rollups import scatter
 from tests.web.conftest import Browser
 from webapp.db import Failure
 from webapp.db.base import session
 from webapp.extensions import cache
+from webapp.services import rollups
 from webapp.services.clock import now_us
 from webapp.web import home
 
@@ -40,8 +44,108 @@ def test_the_dashboard_counts_what_was_asked(browser: Open, ledger: Ledger) -> N
 
 
 def test_an_empty_dashboard_says_how_to_begin(browser: Open) -> None:
-    page = browser("alice").get("/?period=nonsense").text
+    page = browser("alice").get("/").text
     assert "No predictions in this period" in page
+    assert "/api/v1/models/iris/predict" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("period=nonsense", "“period” must be one of hour, day"),
+        ("channel=fax", "“channel” must be one of form, api"),
+        ("version=x&model=iris", "“version” must be the number of a version"),
+        ("version=1", "“version” needs a model beside it"),
+        ("label=setosa", "“label” is not a filter of the dashboard"),
+        ("nonsense=1", "“nonsense” is not a filter of the dashboard"),
+        ("from=yesterday", "“from” must be a date or time"),
+        ("from=2026-02-01&to=2026-01-01", "“from” is after “to”"),
+    ],
+)
+def test_what_is_not_understood_is_said(browser: Open, query: str, said: str) -> None:
+    answer = browser("alice").get(f"/?{query}")
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert browser("alice").get(f"/charts/answers.csv?{query}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "records"),
+    [
+        ("period=week", 4),
+        ("period=week&model=iris", 3),
+        ("period=week&model=iris&version=1", 3),
+        ("period=week&channel=api", 1),
+        ("period=week&user=bob", 2),
+        ("period=week&user=nobody", 0),
+        ("period=hour&user=alice", 1),
+    ],
+)
+def test_every_filter_of_the_address_is_applied(
+    browser: Open, ledger: Ledger, query: str, records: int
+) -> None:
+    lately = now_us() - 1_000_000
+    ledger.write("alice", created_us=lately)
+    ledger.write("bob", created_us=lately, channel="api")
+    ledger.write("bob", "diabetes", created_us=lately)
+    ledger.write("alice", created_us=lately - 3 * 86_400_000_000)
+    assert figures(browser("carol"), query)[:1] == ([str(records)] if records else [])
+
+
+def test_a_period_of_the_past_ends_when_it_says(browser: Open, ledger: Ledger) -> None:
+    for _ in range(2):
+        ledger.write()  # at noon of 1 January 2026
+    carol = browser("carol")
+    assert figures(carol, "from=2026-01-01&to=2026-01-01")[0] == "2"
+    assert figures(carol, "from=2026-01-02&to=2026-01-02") == ["0", "–", "–", "0"]
+    page = carol.get("/?from=2026-01-01&to=2026-01-01").text
+    assert 'aria-current="true"' not in page
+
+
+def test_links_to_periods_keep_the_other_filters(browser: Open) -> None:
+    page = browser("carol").get("/?model=iris&channel=api&from=2026-01-01").text
+    assert 'href="/?model=iris&amp;channel=api&amp;period=week"' in page
+
+
+def test_errors_are_left_out_where_they_are_not_counted(browser: Open, ledger: Ledger) -> None:
+    ledger.write(created_us=now_us() - 1_000_000)
+    page = browser("carol").get("/?user=alice").text
+    assert "Errors are counted by model only" in page
+    assert len(figures(browser("carol"), "user=alice")) == 3
+
+
+def test_each_chart_can_be_taken_as_csv(browser: Open, ledger: Ledger) -> None:
+    ledger.write(created_us=now_us() - 1_000_000, label="=setosa")
+    carol = browser("carol")
+    page = carol.get("/?model=iris&period=hour").text
+    for name in ("answers", "latency", "errors", "distribution", "channels"):
+        address = f"/charts/{name}.csv?model=iris&period=hour"
+        assert (address.replace("&", "&amp;") in page) == (name != "errors")
+        answer = carol.get(address)
+        assert answer.mimetype == "text/csv"
+    lines = carol.get("/charts/answers.csv?model=iris&period=hour").text.splitlines()
+    assert lines[0] == '"from","\'=setosa"'
+    assert sum(int(line.split(",")[1]) for line in lines[1:]) == 1
+    assert len(lines) == 61
+    assert carol.get("/charts/nothing.csv").status_code == 404
+
+
+def test_a_chart_as_csv_holds_what_its_reader_may_see(browser: Open, ledger: Ledger) -> None:
+    ledger.write("bob", created_us=now_us() - 1_000_000)
+    assert browser("alice").get("/charts/channels.csv").text.splitlines() == ['"channel","predictions"']
+    assert browser("alice").get("/charts/errors.csv").status_code == 404
+
+
+def test_a_look_costs_no_more_with_many_records(browser: Open, ledger: Ledger) -> None:
+    """A bound that this machine meets many times over, for what the counts were made for."""
+    scatter(ledger, Random(1), 3_000, days=30)
+    rollups.refresh()
+    carol = browser("carol")
+    carol.get("/?period=year")
+    for period in home.PERIODS:
+        started = time.perf_counter()
+        assert carol.get(f"/?period={period}").status_code == 200
+        assert time.perf_counter() - started < 2
 
 
 def test_errors_are_a_fourth_card_with_a_chart_for_those_who_see_all(browser: Open, ledger: Ledger) -> None:

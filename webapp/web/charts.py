@@ -1,197 +1,225 @@
-"""Plain numbers → charts: a Plotly figure and the table that says the same."""
+"""Plain numbers → charts: a Plotly figure, the sentence and the table that say the same, and the table as CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import escape
-from math import ceil, floor, log10
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from flask_babel import gettext
+
 from webapp.services.monitoring import Overview
-from webapp.web.words import FAILURES, duration, number, thousands
+from webapp.web.exports import rfc3339
+from webapp.web.figures import PALETTE, Figure, bar, layout, lines, stack, time, whole, wide
+from webapp.web.words import FAILURES, duration, named, number, percent, thousands
 
-# Okabe and Ito (2008), distinct for colour-blind eyes; the order is that of the classes in the model's schema.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#4D4D4D")
-SHADES = ("#56B4E9", "#0072B2", "#1B2428")
-LOG_ABOVE = 10.0
-TICKS = 5
-LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
-
-#: Two lines of ticks and the word UTC.
-TIME_MARGIN = {"b": 60}
-
-Figure = dict[str, Any]
+#: More series than this cannot be told apart: the smallest are shown together.
+MOST_SERIES = 8
+TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure for Plotly and its numbers as a table; cells are ready to be read."""
+    """A figure for Plotly and its numbers as a table to be read; those of `csv` are to be computed with."""
 
+    name: str
     title: str
     note: str
+    #: What the picture shows, in a sentence or two; empty where it shows nothing.
+    says: str
     figure: Figure
     head: list[str]
     rows: list[list[str]]
+    csv: list[list[Any]] = field(default_factory=list)
 
 
-def overview_charts(seen: Overview, classes: Sequence[str] = ()) -> list[Chart]:
-    """The charts of the dashboard; `classes` are those of the one model looked at, in its order."""
-    over_time = [_answers(seen, classes), _latency(seen)]
-    if seen.errors:
+def overview_charts(seen: Overview, order: Sequence[str] = (), *, of_model: bool = False) -> list[Chart]:
+    """The charts of the dashboard; `order` is that of all models or, `of_model`, of the classes of the one."""
+    over_time = [_answers(seen, order, of_model=of_model), _latency(seen)]
+    if seen.errors is not None:
         over_time.append(_errors(seen, seen.errors))
     return [*over_time, _histogram(seen), _channels(seen)]
 
 
-def _answers(seen: Overview, classes: Sequence[str]) -> Chart:
-    series = seen.series or {"all": seen.volume}
-    names = [c for c in classes if c in series] + sorted(set(series) - set(classes))
-    order = [*classes, *(n for n in names if n not in classes)]
-    colours = {name: PALETTE[order.index(name) % len(PALETTE)] for name in names}
-    figure, head, rows = _stack(seen, {name: series[name] for name in names}, colours)
-    title = "Answers over time" if classes else "Predictions over time"
-    parts = ", by class" if classes else ", by model" if seen.series else ""
-    note = f"Predictions per {_step(seen.step_us)}{parts}. Times are UTC."
-    return Chart(title, note, figure, head, rows)
+def _answers(seen: Overview, order: Sequence[str], *, of_model: bool) -> Chart:
+    series = seen.series or {str(gettext("all")): seen.volume}
+    known = [*order, *sorted(set(series) - set(order))] if seen.series else list(series)
+    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(known)}
+    shown = _fewest({name: series[name] for name in known if name in series})
+    step = _step(seen.step_us)
+    if not seen.series:
+        note = gettext("Predictions in %(step)s. Times are UTC.", step=step)
+    elif of_model:
+        note = gettext("Predictions in %(step)s, by class. Times are UTC.", step=step)
+    else:
+        note = gettext("Predictions in %(step)s, by model. Times are UTC.", step=step)
+    title = gettext("Answers over time") if of_model and seen.series else gettext("Predictions over time")
+    parts = _shares({name: sum(counts) for name, counts in seen.series.items()})
+    return _stacked("answers", str(title), str(note), seen, shown, colours, parts)
 
 
 def _errors(seen: Overview, errors: dict[str, list[int]]) -> Chart:
+    words = {kind: str(FAILURES.get(kind, kind)) for kind in errors}
     order = list(FAILURES)
-    series = {str(FAILURES.get(kind, kind)): counts for kind, counts in errors.items()}
-    colours = {
-        str(FAILURES[kind]): PALETTE[order.index(kind) % len(PALETTE)] for kind in errors if kind in FAILURES
-    }
-    figure, head, rows = _stack(seen, series, colours)
-    note = f"Predict requests that got no answer, per {_step(seen.step_us)}, by reason. Times are UTC."
-    figure["layout"]["showlegend"] = True
-    return Chart("Errors", note, figure, head, rows)
+    colours = {words[kind]: PALETTE[order.index(kind) % len(PALETTE)] for kind in errors if kind in FAILURES}
+    series = {words[kind]: counts for kind, counts in errors.items()}
+    note = gettext(
+        "Predict requests that got no answer, in %(step)s, by reason. Times are UTC.",
+        step=_step(seen.step_us),
+    )
+    parts = _shares({name: sum(counts) for name, counts in series.items()})
+    chart = _stacked("errors", str(gettext("Errors")), str(note), seen, series, colours, parts)
+    chart.figure["layout"]["showlegend"] = True
+    return chart
 
 
-def _stack(
-    seen: Overview, series: dict[str, list[int]], colours: dict[str, str]
-) -> tuple[Figure, list[str], list[list[str]]]:
-    """Stacked bars over time, and the table's head and rows."""
-    times = [_time(start) for start in seen.starts]
-    width = {"width": seen.step_us / 1000 * 0.9}
-    traces = [_bar(times, n, name, colours.get(name, PALETTE[-1])) | width for name, n in series.items()]
-    most = max((sum(counts) for counts in zip(*series.values(), strict=True)), default=0)
-    layout = _layout(barmode="stack", showlegend=len(series) > 1, legend=LEGEND, xaxis=_time_axis(seen))
-    layout["margin"] |= TIME_MARGIN
-    layout["yaxis"] |= _whole(most)
-    rows = [
-        [t, *map(thousands, counts)]
-        for t, counts in zip(times, zip(*series.values(), strict=True), strict=True)
-        if any(counts)
-    ]
-    return {"data": traces, "layout": layout}, ["From (UTC)", *series], rows
+def _stacked(
+    name: str,
+    title: str,
+    note: str,
+    seen: Overview,
+    series: dict[str, list[int]],
+    colours: dict[str, str],
+    parts: str,
+) -> Chart:
+    counts = [list(row) for row in zip(*series.values(), strict=True)] or [[] for _ in seen.starts]
+    sums = [sum(row) for row in counts]
+    says = ""
+    if any(sums):
+        peak = max(range(len(sums)), key=sums.__getitem__)
+        says = gettext(
+            "Most in %(step)s: %(n)s, from %(when)s UTC.",
+            step=_step(seen.step_us),
+            n=thousands(sums[peak]),
+            when=time(seen.starts[peak]),
+        )
+    head = [str(gettext("From (UTC)")), *series]
+    starts = list(zip(seen.starts, counts, strict=True))
+    return Chart(
+        name,
+        title,
+        note,
+        f"{parts} {says}".strip(),
+        stack(seen, series, colours),
+        head,
+        [[time(start), *map(thousands, row)] for start, row in starts if any(row)],
+        [["from", *series], *([rfc3339(start), *row] for start, row in starts)],
+    )
 
 
 def _latency(seen: Overview) -> Chart:
-    times = [_time(start) for start in seen.starts]
-    lines = {"p50": seen.p50_us, "p95": seen.p95_us, "p99": seen.p99_us}
-    traces = []
-    for (name, values), colour in zip(lines.items(), SHADES, strict=True):
-        milliseconds = [v and v / 1000 for v in values]
-        traces.append(
-            {"type": "scatter", "mode": "lines+markers", "name": name, "x": times, "y": milliseconds}
-            | {"line": {"color": colour, "width": 1.5}, "marker": {"size": 4}}
+    series = {"p50": seen.p50_us, "p95": seen.p95_us, "p99": seen.p99_us}
+    at = list(enumerate(seen.starts))
+    rows = [[time(start), *(duration(v[i]) for v in series.values())] for i, start in at if seen.volume[i]]
+    csv = [[rfc3339(start), *(v[i] for v in series.values())] for i, start in at]
+    told = {"step": _step(seen.step_us)}
+    note = (
+        gettext("From the request to the kept answer, in %(step)s; log scale. Times are UTC.", **told)
+        if wide(seen)
+        else gettext("From the request to the kept answer, in %(step)s. Times are UTC.", **told)
+    )
+    says, worst = "", [(v, start) for v, start in zip(seen.p99_us, seen.starts, strict=True) if v is not None]
+    if worst:
+        slowest, start = max(worst)
+        says = gettext(
+            "95 %% of all within %(p95)s. The highest p99 is %(p99)s, from %(when)s UTC.",
+            p95=duration(seen.now.p95_us),
+            p99=duration(slowest),
+            when=time(start),
         )
-    spread = [b / a for a, b in zip(seen.p50_us, seen.p99_us, strict=True) if a and b]
-    kind = "log" if spread and max(spread) > LOG_ABOVE else "linear"
-    axis: Figure = {"type": kind, "ticksuffix": " ms"}
-    if kind == "log":
-        axis |= _decades([v for line in lines.values() for v in line if v])
-    layout = _layout(xaxis=_time_axis(seen), yaxis=axis, showlegend=True, legend=LEGEND)
-    layout["margin"] |= TIME_MARGIN | {"l": 64}
-    rows = [
-        [t, *(duration(values[i]) for values in lines.values())]
-        for i, t in enumerate(times)
-        if seen.volume[i]
-    ]
-    scale = "; log scale" if kind == "log" else ""
-    note = f"From the request to the kept answer, per {_step(seen.step_us)}{scale}. Times are UTC."
-    return Chart("Latency", note, {"data": traces, "layout": layout}, ["From (UTC)", *lines], rows)
+    head = [str(gettext("From (UTC)")), *series]
+    names = ["from", *(f"{name}_us" for name in series)]
+    title = str(gettext("Latency"))
+    return Chart("latency", title, str(note), says, lines(seen, series), head, rows, [names, *csv])
 
 
 def _histogram(seen: Overview) -> Chart:
     shown = seen.histogram
-    edges = list(zip(shown.edges, shown.edges[1:], strict=False))
-    middles = [(low + high) / 2 for low, high in edges]
-    bars = _bar(middles, shown.counts, shown.of, PALETTE[0]) | {"width": [high - low for low, high in edges]}
-    bars["marker"]["line"] = {"color": "#ffffff", "width": 1}
-    rows = [
-        [f"{number(low)} to {number(high)}", thousands(n)]
-        for (low, high), n in zip(edges, shown.counts, strict=True)
-        if n
-    ]
-    title, note = (
-        ("Scores", "Probability of the class that was answered.")
-        if shown.of == "score"
-        else ("Values", "The numbers that were answered.")
+    counted = list(zip(pairwise(shown.edges), shown.counts, strict=True))
+    bars = bar([(low + high) / 2 for (low, high), _ in counted], shown.counts, shown.of, PALETTE[0])
+    bars |= {"width": [high - low for (low, high), _ in counted]}
+    bars["marker"]["line"] = {"color": "var(--ground)", "width": 1}
+    scores = shown.of == "score"
+    says = ""
+    if any(shown.counts):
+        (low, high), most = max(counted, key=lambda item: item[1])
+        says = gettext(
+            "Most lie from %(low)s to %(high)s: %(share)s.",
+            low=number(low),
+            high=number(high),
+            share=percent(most / sum(shown.counts)),
+        )
+    axes = layout(xaxis={"range": [shown.edges[0], shown.edges[-1]]}, bargap=0)
+    axes["yaxis"] |= whole(max(shown.counts))
+    return Chart(
+        "distribution",
+        str(gettext("Scores") if scores else gettext("Values")),
+        str(
+            gettext("Probability of the class that was answered.")
+            if scores
+            else gettext("The numbers that were answered.")
+        ),
+        says,
+        {"data": [bars], "layout": axes},
+        [str(gettext("Score") if scores else gettext("Value")), str(gettext("Predictions"))],
+        [
+            [str(gettext("%(low)s to %(high)s", low=number(low), high=number(high))), thousands(n)]
+            for (low, high), n in counted
+            if n
+        ],
+        [["low", "high", "predictions"], *([low, high, n] for (low, high), n in counted)],
     )
-    layout = _layout(xaxis={"range": [shown.edges[0], shown.edges[-1]]}, bargap=0)
-    layout["yaxis"] |= _whole(max(shown.counts))
-    return Chart(title, note, {"data": [bars], "layout": layout}, [shown.of.title(), "Predictions"], rows)
 
 
 def _channels(seen: Overview) -> Chart:
-    names, counts = list(seen.channels), list(seen.channels.values())
-    bars = _bar(counts[::-1], names[::-1], "channel", PALETTE[0]) | {"orientation": "h", "width": 0.5}
-    bars |= {"text": [thousands(n) for n in counts[::-1]], "textposition": "auto", "cliponaxis": False}
-    layout = _layout(
-        yaxis={"showgrid": False},
-        margin={"l": 72, "r": 24, "t": 8, "b": 40},
-        xaxis=_whole(max(counts, default=0)),
-    )
-    rows = [[name, thousands(n)] for name, n in seen.channels.items()]
+    counts = {named("channel", name): n for name, n in seen.channels.items()}
+    names, sums = list(counts)[::-1], list(counts.values())[::-1]
+    bars = bar(sums, names, "channel", PALETTE[0]) | {"orientation": "h", "width": 0.5}
+    bars |= {"text": [thousands(n) for n in sums], "textposition": "auto", "cliponaxis": False}
+    margin = {"l": 72, "r": 24, "t": 8, "b": 40}
+    axes = layout(yaxis={"showgrid": False}, margin=margin, xaxis=whole(max(sums, default=0)))
     return Chart(
-        "Channels",
-        "Where requests came from.",
-        {"data": [bars], "layout": layout},
-        ["Channel", "Predictions"],
-        rows,
+        "channels",
+        str(gettext("Channels")),
+        str(gettext("Where requests came from.")),
+        _shares(counts),
+        {"data": [bars], "layout": axes},
+        [str(gettext("Channel")), str(gettext("Predictions"))],
+        [[name, thousands(n)] for name, n in counts.items()],
+        [["channel", "predictions"], *([name, n] for name, n in seen.channels.items())],
     )
 
 
-def _bar(x: Sequence[Any], y: Sequence[Any], name: str, colour: str) -> Figure:
-    text = escape(name, quote=False)  # Plotly would take <b> in the name of a class for markup
-    return {"type": "bar", "name": text, "x": list(x), "y": list(y), "marker": {"color": colour}}
+def _fewest(series: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Some series as they are, the smallest of many added up."""
+    if len(series) <= MOST_SERIES:
+        return series
+    kept = sorted(series, key=lambda name: -sum(series[name]))[: MOST_SERIES - 1]
+    others = (counts for name, counts in series.items() if name not in kept)
+    added = [sum(column) for column in zip(*others, strict=True)]
+    return {n: series[n] for n in series if n in kept} | {str(gettext("others")): added}
 
 
-def _layout(**changes: Any) -> Figure:
-    layout = {"margin": {"l": 48, "r": 16, "t": 8, "b": 40}, "showlegend": False, "bargap": 0.1}
-    axes = {"xaxis": {"fixedrange": True}, "yaxis": {"fixedrange": True, "rangemode": "tozero"}}
-    for name, axis in axes.items():
-        changes[name] = axis | changes.get(name, {})
-    return layout | changes
-
-
-def _time_axis(seen: Overview) -> Figure:
-    span = [_time(seen.starts[0]), _time(seen.starts[-1] + seen.step_us)]
-    return {"type": "date", "range": span, "title": {"text": "UTC", "standoff": 4, "font": {"size": 13}}}
-
-
-def _whole(most: int) -> Figure:
-    """Ticks of an axis of counts, six at most: there is no half a prediction."""
-    power = 10 ** floor(log10(max(most, TICKS) / TICKS))
-    return {"dtick": next(m * power for m in (1, 2, 5, 10) if m * power * TICKS >= most)}
-
-
-def _decades(latencies: Sequence[int]) -> Figure:
-    """Ticks of a logarithmic axis, spelled out: Plotly would shorten those between powers of ten to a digit."""
-    powers = range(floor(log10(min(latencies))), ceil(log10(max(latencies))) + 1)
-    ticks = [m * 10**p for p in powers for m in ((1, 2, 5) if len(powers) <= 3 else (1,))]
-    return {"tickvals": [t / 1000 for t in ticks], "ticktext": [duration(t) for t in ticks], "ticksuffix": ""}
-
-
-def _time(us: int) -> str:
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")
+def _shares(counts: Mapping[str, int]) -> str:
+    """The largest parts of a whole: “a 41.0 %, b 30.2 %.”"""
+    total = sum(counts.values())
+    if not total:
+        return ""
+    largest: Iterable[tuple[str, int]] = sorted(counts.items(), key=lambda item: -item[1])[:TOLD]
+    return ", ".join(f"{name} {percent(n / total)}" for name, n in largest) + "."
 
 
 def _step(us: int) -> str:
-    minutes = us // 60_000_000
-    for size, word in ((1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes % size == 0:
-            return word if minutes == size else f"{minutes // size} {word}s"
-    return "minute"
+    """How long a bucket is, in words."""
+    words = {
+        1: gettext("a minute"),
+        15: gettext("15 minutes"),
+        60: gettext("an hour"),
+        4 * 60: gettext("4 hours"),
+        24 * 60: gettext("a day"),
+        7 * 24 * 60: gettext("a week"),
+        28 * 24 * 60: gettext("4 weeks"),
+        364 * 24 * 60: gettext("52 weeks"),
+    }
+    return str(words[us // 60_000_000])

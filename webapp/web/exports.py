@@ -33,7 +33,7 @@ class Field(NamedTuple):
     read: Callable[[Record], Any]
 
 
-def _rfc3339(us: int) -> str:
+def rfc3339(us: int) -> str:
     """As the API writes it."""
     return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
 
@@ -129,7 +129,7 @@ def lines(records: Iterable[Record], columns: dict[str, Field]) -> Iterator[byte
 
 def _cell(field: Field, record: Record) -> Any:
     value = field.read(record)
-    return _rfc3339(value) if field.type == "moment" else value
+    return rfc3339(value) if field.type == "moment" else value
 
 
 def parquet_is_there() -> bool:

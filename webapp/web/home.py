@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import gettext, lazy_gettext
 
 from webapp.auth import actor
 from webapp.doors import desk
+from webapp.errors import InvalidInput, NotFound, Problem
 from webapp.extensions import cache
 from webapp.services import monitoring, registry
 from webapp.services.clock import now_us
 from webapp.services.filters import Filters
-from webapp.services.monitoring import Overview
+from webapp.services.monitoring import Overview, bucket_us
 from webapp.services.people import Actor
-from webapp.web.charts import overview_charts
-from webapp.web.words import change, duration, percent, thousands
+from webapp.services.registry import ModelDetail
+from webapp.web.charts import Chart, overview_charts
+from webapp.web.exports import safe
+from webapp.web.words import NAMES, change, duration, percent, thousands
 
 HOUR_US = 3600 * 1_000_000
-PERIODS = {"hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24, "quarter": 91 * 24, "year": 365 * 24}
+DAY_US = 24 * HOUR_US
+#: Word -> (microseconds, how it is called).
+PERIODS = {
+    "hour": (HOUR_US, lazy_gettext("Hour")),
+    "day": (DAY_US, lazy_gettext("Day")),
+    "week": (7 * DAY_US, lazy_gettext("Week")),
+    "month": (30 * DAY_US, lazy_gettext("30 days")),
+    "quarter": (91 * DAY_US, lazy_gettext("Quarter")),
+    "year": (364 * DAY_US, lazy_gettext("Year")),
+}
+USUAL = "day"
+#: What the address of the dashboard may say, and its charts'.
+WORDS = ("model", "version", "channel", "user", "from", "to")
 #: Figures may be this old: a screen on the wall that reloads costs one look at the record for all who watch.
 FRESH_S = 10
 #: Fewer records are counted anew each time, in milliseconds: who has just asked finds the answer counted.
@@ -35,63 +55,142 @@ class Stat(NamedTuple):
     change: str
 
 
+class Asked(NamedTuple):
+    """What the address says: the words that could be understood, and what is wrong with the others."""
+
+    words: dict[str, str]
+    filters: Filters
+    #: Empty where `from` or `to` say it.
+    period: str
+    problems: dict[str, str]
+
+
 @blueprint.get("/")
-def dashboard() -> str:
-    """Counts, classes and latency of a period that ends now, of one model or all."""
-    period = request.args.get("period", "day")
-    period = period if period in PERIODS else "day"
-    model = request.args.get("model") or None
-    classes = _classes(model)  # first: a model that does not exist must not fill the cache
-    seen = _overview(actor(), model, period)
-    return render_template(
+def dashboard() -> str | tuple[str, int]:
+    """Counts, classes and latency of a period, of one model or all."""
+    asked = _asked(request.args)
+    model = _model(asked.filters)  # first: a model that does not exist must not fill the cache
+    seen = _overview(actor(), asked)
+    page = render_template(
         "home/dashboard.html",
         seen=seen,
         stats=_stats(seen),
-        charts=overview_charts(seen, classes or (sorted(seen.series) if model else [])),
+        charts=_charts(seen, asked.filters, model),
         periods=PERIODS,
-        asked={"period": period, "model": model or ""},
+        asked=asked,
+        model=model,
+        channels=NAMES["channel"],
         models=registry.list_models(actor()),
+        here=_here,
     )
+    return (page, 422) if asked.problems else page
 
 
-def _overview(who: Actor, model: str | None, period: str) -> Overview:
+@blueprint.get("/charts/<name>.csv")
+def chart(name: str) -> Response:
+    """The numbers of one chart of the dashboard, of the same address."""
+    asked = _asked(request.args)
+    if asked.problems:
+        raise InvalidInput([Problem(f"#/{word}", problem) for word, problem in asked.problems.items()])
+    model = _model(asked.filters)
+    charts = {c.name: c for c in _charts(_overview(actor(), asked), asked.filters, model)}
+    if name not in charts:
+        raise NotFound(gettext("There is no such chart; there are %(names)s.", names=", ".join(charts)))
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(
+        [safe(cell) for cell in row] for row in charts[name].csv
+    )
+    answer = Response(text.getvalue(), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
+
+
+def _asked(query: Mapping[str, str]) -> Asked:
+    """The address, as far as it can be understood."""
+    words = {word: query[word].strip() for word in WORDS if query.get(word, "").strip()}
+    problems = {
+        word: gettext(
+            "is not a filter of the dashboard; there are %(words)s", words=", ".join((*WORDS, "period"))
+        )
+        for word in list(query)[:20]
+        if word not in (*WORDS, "period")
+    }
+    if "version" in words and "model" not in words:
+        problems["version"] = gettext("needs a model beside it")
+    if words.get("channel", "api") not in NAMES["channel"]:
+        problems["channel"] = gettext("must be one of %(names)s", names=", ".join(NAMES["channel"]))
+    try:
+        Filters.read(words)
+    except InvalidInput as error:
+        problems |= {p.pointer.removeprefix("#/"): p.detail for p in error.problems}
+    period = query.get("period") or USUAL
+    if period not in PERIODS:
+        problems["period"] = gettext("must be one of %(names)s", names=", ".join(PERIODS))
+        period = USUAL
+    words = {word: text for word, text in words.items() if word not in problems}
+    if "from" in words or "to" in words:
+        period = ""
+    return Asked(words, Filters.read(words), period, problems)
+
+
+def _here(asked: Asked, endpoint: str = "home.dashboard", **changes: str) -> str:
+    """This page, or a chart of it, with some words changed; an empty one goes."""
+    words: dict[str, Any] = {**asked.words, "period": asked.period, **changes}
+    return url_for(endpoint, **{word: text for word, text in words.items() if text})
+
+
+def _overview(who: Actor, asked: Asked) -> Overview:
     """The figures of a period, of FEW records at once or up to FRESH_S old.
 
     People share theirs only with those who see the same.
     """
     scope = "all" if who.sees_all else who.id
-    key = f"overview/{scope}/{period}/{model or ''}"
+    key = f"overview/{scope}/{asked.period}/{sorted(asked.words.items())}"
     seen: Overview | None = cache.get(key)
     if seen is None:
-        now = now_us()
-        since = now - PERIODS[period] * HOUR_US
-        seen = monitoring.overview(who, Filters(model=model, since_us=since), now_us=now)
+        now, filters = now_us(), asked.filters
+        if asked.period:
+            span = PERIODS[asked.period][0]
+            step = bucket_us(span)
+            filters = replace(filters, since_us=(now // step + 1) * step - span)
+        seen = monitoring.overview(who, filters, now_us=now)
         if seen.now.predictions + seen.before.predictions >= FEW:
             cache.set(key, seen, timeout=FRESH_S)
     return seen
 
 
-def _classes(model: str | None) -> list[str]:
-    if model is None:
-        return []
-    found = registry.describe_sound(desk().store, model, actor=actor())
-    return [c.label for c in found.schema.output.classes] if found else []
+def _model(filters: Filters) -> ModelDetail | None:
+    """The model looked at, if it can be read; raises NotFound."""
+    if filters.model is None:
+        return None
+    version = None if filters.version is None else str(filters.version)
+    return registry.describe_sound(desk().store, filters.model, version, actor=actor())
+
+
+def _charts(seen: Overview, filters: Filters, model: ModelDetail | None) -> list[Chart]:
+    """The charts, with classes in the model's own order; without a model, with models in the order of their names."""
+    mine = {info.name for info in registry.list_models(actor())} | {filters.model}
+    seen = replace(seen, marks=[mark for mark in seen.marks if mark.model in mine])
+    if filters.model is None:
+        return overview_charts(seen, [info.name for info in registry.list_models(actor())])
+    classes = [c.label for c in model.schema.output.classes] if model else sorted(seen.series)
+    return overview_charts(seen, classes, of_model=True)
 
 
 def _stats(seen: Overview) -> list[Stat]:
     now, before = seen.now, seen.before
     share, share_before = (f.warned / f.predictions if f.predictions else None for f in (now, before))
     stats = [
-        Stat("Predictions", thousands(now.predictions), change(now.predictions, before.predictions)),
-        Stat("With warnings", percent(share), _points(share, share_before)),
-        Stat("Latency, 95th percentile", duration(now.p95_us), change(now.p95_us, before.p95_us)),
+        Stat(gettext("Predictions"), thousands(now.predictions), change(now.predictions, before.predictions)),
+        Stat(gettext("With warnings"), percent(share), _points(share, share_before)),
+        Stat(gettext("Latency, 95th percentile"), duration(now.p95_us), change(now.p95_us, before.p95_us)),
     ]
     if now.errors is not None:
-        stats.append(Stat("Errors", thousands(now.errors), change(now.errors, before.errors)))
+        stats.append(Stat(gettext("Errors"), thousands(now.errors), change(now.errors, before.errors)))
     return stats
 
 
 def _points(now: float | None, before: float | None) -> str:
     if now is None or before is None:
         return change(now, before)
-    return f"{percent(before)} in the period before"
+    return str(gettext("%(share)s in the period before", share=percent(before)))

@@ -22,7 +22,7 @@ from webapp.db.rollups import ALL
 from webapp.services.clock import now_us
 from webapp.services.filters import END_US, Filters
 from webapp.services.people import Actor
-from webapp.services.rollups.cells import Cell, Key, add_labels, gather, read_cell
+from webapp.services.rollups.cells import Cell, Kept, Key, add_labels, gather
 from webapp.services.rollups.levels import HOUR, MINUTE, MINUTES_KEPT_US, OF_ALL, OF_ONE, SECOND, WEEK
 from webapp.services.rollups.reading import COUNTED, COUNTED_TO, KEPT, MINUTES_FROM, Reader
 
@@ -190,7 +190,7 @@ def _add_known(current: Session, cells: Mapping[Place, Cell]) -> None:
     for i in range(0, len(places), LOOKED_UP):
         wanted = select(*_COLUMNS, *KEPT).where(tuple_(*_COLUMNS).in_(places[i : i + LOOKED_UP]))
         for row in current.execute(wanted):
-            cells[tuple(row[: len(_KEY)])].add(read_cell(*row[len(_KEY) :]))
+            cells[tuple(row[: len(_KEY)])].add(Kept(*row[len(_KEY) :]))
 
 
 def _insert(s: Session) -> Any:

@@ -34,7 +34,7 @@ class Cell:
     scores: Counts = field(default_factory=dict)
     numbers: Numbers = field(default_factory=Numbers)
 
-    def add(self, other: Cell) -> None:
+    def add(self, other: Cell | Kept) -> None:
         """Count what another has counted."""
         self.predictions += other.predictions
         self.warned += other.warned
@@ -55,16 +55,35 @@ class Cell:
         }
 
 
-def read_cell(n: int, warned: int, labels: str, latencies: str, scores: str, numbers: str) -> Cell:
-    """The reverse of `Cell.columns`."""
-    return Cell(
-        n,
-        warned,
-        orjson.loads(labels),
-        orjson.loads(latencies),
-        orjson.loads(scores),
-        read_numbers(numbers),
-    )
+class Kept(NamedTuple):
+    """A cell as it is stored, of which only that is read which is asked for."""
+
+    predictions: int
+    warned: int
+    labels_json: str
+    latencies_json: str
+    scores_json: str
+    numbers_json: str
+
+    @property
+    def labels(self) -> dict[str, list[int]]:
+        """As a Cell's, and so are the others."""
+        return orjson.loads(self.labels_json)  # type: ignore[no-any-return]
+
+    @property
+    def latencies(self) -> Counts:
+        """Bin -> answers."""
+        return orjson.loads(self.latencies_json)  # type: ignore[no-any-return]
+
+    @property
+    def scores(self) -> Counts:
+        """Bin -> answers."""
+        return orjson.loads(self.scores_json)  # type: ignore[no-any-return]
+
+    @property
+    def numbers(self) -> Numbers:
+        """Of a regression."""
+        return read_numbers(self.numbers_json)
 
 
 def add_labels(labels: dict[str, list[int]], more: dict[str, list[int]]) -> None:

@@ -14,7 +14,7 @@ from webapp.db.base import snapshot
 from webapp.db.rollups import ALL
 from webapp.services.filters import Filters
 from webapp.services.people import Actor
-from webapp.services.rollups.cells import Cell, Counted, gather, read_cell
+from webapp.services.rollups.cells import Cell, Counted, Kept, gather
 from webapp.services.rollups.levels import cover, levels
 
 #: Horizons: the last record that is counted, and the time from which minutes are kept.
@@ -31,7 +31,7 @@ class Part(NamedTuple):
     start_us: int
     version_id: int
     channel: str
-    cell: Cell
+    cell: Cell | Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Reader:
         if self.horizon and pieces:
             query = union_all(*pieces) if len(pieces) > 1 else pieces[0]
             for start, version, channel, *counts in self._session.execute(query):
-                yield Part(start, version, channel, read_cell(*counts))
+                yield Part(start, version, channel, Kept(*counts))
         if self.newest > self.horizon:
             for key, cell in gather(self._tail(since_us, until_us)).items():
                 yield Part(key.start_us, key.version_id, key.channel, cell)
@@ -122,7 +122,7 @@ COUNTED = (
     Prediction.warned,
     Prediction.latency_us,
 )
-#: Those of `cells.read_cell`.
+#: Those of `cells.Kept`.
 KEPT = (
     Rollup.predictions,
     Rollup.warned,
