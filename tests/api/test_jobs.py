@@ -66,6 +66,12 @@ def test_what_is_wrong_is_pointed_to(api: Api, change: dict[str, Any], pointer: 
     assert (status, [e["pointer"] for e in body["errors"]]) == (422, [pointer])
 
 
+def test_an_auditor_sends_none(api: Api) -> None:
+    carol = api("carol")
+    assert send(carol)[0] == 403
+    assert carol("GET", "/jobs")[0] == 200
+
+
 def test_batches_of_others_do_not_exist(api: Api) -> None:
     _, job = send(api("alice"))
     bob = api("bob")

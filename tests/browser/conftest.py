@@ -20,7 +20,7 @@ def server(sqlite_seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Address of a real server over a copy of the seeded installation."""
     folder = tmp_path_factory.mktemp("server") / "data"
     shutil.copytree(sqlite_seed, folder)
-    with serve(folder) as running:
+    with serve(folder, JOB_WORKER="true") as running:
         yield running.address
 
 

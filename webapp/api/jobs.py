@@ -21,8 +21,13 @@ OPTIONS = ("subject", "delimiter", "encoding", "decimal")
 FIELDS = ("model", "version", "on_error", *OPTIONS)
 
 
-@api.post("/jobs")
-def create_job() -> Response:
+@api.route("/jobs", methods=["GET", "POST"])
+def batches() -> Response:
+    """Batches, newest first; with a file, one more of them."""
+    return _create() if request.method == "POST" else _list()
+
+
+def _create() -> Response:
     """Take a file in; it is checked and predicted without being asked again."""
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMedia(said("Send the file as multipart/form-data, under the name “file”."))
@@ -33,9 +38,7 @@ def create_job() -> Response:
     return answer
 
 
-@api.get("/jobs")
-def list_jobs() -> Response:
-    """Batches, newest first."""
+def _list() -> Response:
     limit = whole("limit", 20, 1, MOST)
     found = jobs.search(actor(), limit=limit + 1, before=request.args.get("cursor", ""))
     more = len(found) > limit

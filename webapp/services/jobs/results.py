@@ -66,17 +66,23 @@ def lines(chunk: Chunk, found: Sorted, answers: Sequence[Made | Refused], labels
     columns = [_written(column) for column in chunk.columns]
     own: list[Sequence[Any]] = [()] * len(chunk)
     none = [None] * len(labels)
+    known: dict[Any, Any] = {}  # a batch has few different answers, and each is looked through once
     for good, answer in zip(found.good, answers, strict=True):
         if isinstance(answer, Refused):
             own[good.place] = (None, None, *none, None, None, "; ".join(p.detail for p in answer.problems))
+            continue
+        key = answer.label, answer.prediction
+        if answer.label is None:
+            cells: Sequence[Any] = (answer.prediction, None)
+        elif key not in known:
+            cells = known[key] = (safe(answer.prediction), safe(answer.label))
         else:
-            said = answer.prediction
-            shares = none if answer.probabilities is None else answer.probabilities.values()
-            warnings = "; ".join(w["detail"] for w in answer.warnings) if answer.warnings else None
-            own[good.place] = (said, answer.label, *shares, warnings, answer.id, None)
+            cells = known[key]
+        shares = none if answer.probabilities is None else answer.probabilities.values()
+        warnings = safe("; ".join(w["detail"] for w in answer.warnings)) if answer.warnings else None
+        own[good.place] = (*cells, *shares, warnings, answer.id, None)
     for place, wrongs in found.bad.items():
-        own[place] = (None, None, *none, None, None, "; ".join(map(_told, wrongs)))
-    own = [[v if v is None or type(v) is float else safe(v) for v in row] for row in own]
+        own[place] = (None, None, *none, None, None, safe("; ".join(map(_told, wrongs))))
     numbers = range(chunk.first, chunk.first + len(chunk))
     return _text(
         (*cells, n, *row) for cells, n, row in zip(zip(*columns, strict=True), numbers, own, strict=True)
