@@ -100,6 +100,7 @@ def test_a_program_needs_a_code_too(app: Flask, factor: Factor) -> None:
     without = client.post("/api/v1/login", json=body)
     assert (without.status_code, without.json["type"]) == (401, "/api/v1/docs/errors#code-needed")
     assert "a code" in without.json["detail"]
+    assert client.post("/api/v1/login", json={**body, "otp": None}).json["type"] == without.json["type"]
     assert client.post("/api/v1/login", json={**body, "otp": "000000"}).status_code == 401
     assert client.post("/api/v1/login", json={**body, "otp": 1}).json["errors"][0]["pointer"] == "#/otp"
     wrong = client.post("/api/v1/login", json={**body, "password": "wrong", "otp": factor.codes[1]})

@@ -18,7 +18,7 @@ from webapp.services.tokens import Grant
 def login() -> Response:
     """Username and password, and a code where there is a second factor, for an access and a refresh token."""
     body = json_body(MOST_FROM_ANYBODY)
-    username, password, *code = _strings(body, "username", "password", optional="otp")
+    username, password, *code = _strings(body, "username", "password", optional=("otp",))
     lifetime = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
     grant = tokens.sign_in_program(
         username,
@@ -58,12 +58,11 @@ def _answer(grant: Grant) -> Response:
     )
 
 
-def _strings(body: dict[str, Any], *names: str, optional: str = "") -> list[str]:
-    given = [*names, optional] if optional in body else [*names]
+def _strings(body: dict[str, Any], *names: str, optional: tuple[str, ...] = ()) -> list[str]:
+    allowed, given = [*names, *optional], [*names, *(n for n in optional if body.get(n) is not None)]
     problems = [Problem(f"#/{n}", "must be a string") for n in given if not isinstance(body.get(n), str)]
-    if body.keys() - {*given}:
-        allowed = " and ".join((*names, optional) if optional else names)
-        problems.append(Problem("#", f"may hold {allowed}; remove everything else"))
+    if body.keys() - {*allowed}:
+        problems.append(Problem("#", f"may hold {' and '.join(allowed)}; remove everything else"))
     if problems:
         raise InvalidInput(problems)
     return [body[name] for name in given]
