@@ -38,6 +38,7 @@ KINDS = {
     "rollback": lazy_gettext("Version rolled back"),
     "erase": lazy_gettext("Record erased"),
     "export": lazy_gettext("Records exported"),
+    "export-ended": lazy_gettext("Export ended"),
     "print": lazy_gettext("Records printed"),
 }
 FACTS = {
@@ -57,6 +58,11 @@ FACTS = {
     "reason": lazy_gettext("reason"),
     "rows": lazy_gettext("rows"),
     "record": lazy_gettext("record"),
+    "records": lazy_gettext("records"),
+    "format": lazy_gettext("format"),
+    "filter": lazy_gettext("filter"),
+    "columns": lazy_gettext("columns"),
+    "whole": lazy_gettext("whole"),
     "action": lazy_gettext("decision"),
     "source": lazy_gettext("through"),
 }
@@ -67,7 +73,7 @@ VALUES = {
     "overridden": lazy_gettext("overridden"),
 }
 #: Of use to who verifies the record, not to who reads this page.
-HIDDEN = frozenset({"account", "artifact", "manifest", "schema", "note"})
+HIDDEN = frozenset({"account", "artifact", "manifest", "schema", "note", "export", "what"})
 LONGEST = 200
 
 
@@ -83,7 +89,7 @@ def fact_words(facts: dict[str, Any] | None) -> Markup:
     shown = [
         Markup("{} <b>{}</b>").format(FACTS.get(word, word.replace("_", " ")), _value(word, value))
         for word, value in facts.items()
-        if word not in HIDDEN and value not in (None, "", [])
+        if word not in HIDDEN and value not in (None, "", [], {})
     ]
     return Markup(" · ").join(shown)
 
@@ -93,6 +99,8 @@ def _value(word: str, value: Any) -> Any:
         return moment(value)
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text}" for key, text in value.items())[:LONGEST]
     if isinstance(value, list):
         return ", ".join(str(v) for v in value)[:LONGEST]
     if word in ("role", "before"):
