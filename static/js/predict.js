@@ -74,6 +74,9 @@ for (const input of ask.querySelectorAll("input[data-number], input[list]")) {
   input.addEventListener("input", () => follow(true));
   input.addEventListener("change", () => follow(false));
   if ("number" in input.dataset) input.addEventListener("keydown", (event) => nudge(event, input, band));
+  // What is wrong already stands above the field.
+  if (place && input.hasAttribute("aria-invalid")) place.hidden = true;
+  input.addEventListener("input", () => { if (place) place.hidden = false; }, { once: true });
   follow(false);
 }
 

@@ -36,7 +36,12 @@ FAILURES = {
 #: Names that the record, the schema and addresses use, as people read them; one filter a table.
 NAMES: dict[str, Mapping[str, Any]] = {
     "role": ROLE_NAMES,
-    "channel": {"form": lazy_gettext("form"), "api": lazy_gettext("API"), "batch": lazy_gettext("batch")},
+    "channel": {
+        "form": lazy_gettext("form"),
+        "what-if": lazy_gettext("what-if"),
+        "api": lazy_gettext("API"),
+        "batch": lazy_gettext("batch"),
+    },
     "state": {
         "active": lazy_gettext("active"),
         "restricted": lazy_gettext("restricted"),

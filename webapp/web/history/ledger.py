@@ -24,7 +24,7 @@ from webapp.web.history.blueprint import blueprint
 ROWS = 50
 #: Totals look at no more records than this, so that the page costs the same however long the ledger grows.
 COUNTED = 10_000
-CHANNELS = ("form", "api", "batch")
+CHANNELS = ("form", "what-if", "api", "batch")
 
 
 @blueprint.get("/predictions")
