@@ -12,7 +12,7 @@ from webapp.db import Model, Prediction
 from webapp.db.base import session
 from webapp.services.filters import END_US, Filters, matching
 from webapp.services.people import Actor
-from webapp.services.rollups.cells import Cell
+from webapp.services.rollups.cells import Cell, Kept
 from webapp.services.rollups.levels import HOUR, SECOND, WEEK
 from webapp.services.rollups.reading import FEW, Reader
 
@@ -111,7 +111,7 @@ class _Found:
         return Totals(records, self._warned, models, classes, capped=records == at_most)
 
 
-def _left(cell: Cell, filters: Filters) -> _Counts:
+def _left(cell: Cell | Kept, filters: Filters) -> _Counts:
     """What of a cell's counts a filter's label and warnings leave."""
 
     def left(records: int, warned: int) -> int:
