@@ -31,6 +31,7 @@ from webapp.services.rollups.bins import (
 )
 from webapp.services.rollups.levels import DAY as DAY_S
 from webapp.services.rollups.levels import OF_ALL, OF_ONE, cover
+from webapp.services.rollups.reading import Reader
 
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
@@ -45,15 +46,6 @@ FILTERS = [
     Filters(user="alice", since_us=NOON - 9 * DAY + 7 * MINUTE, until_us=NOON - 9 * DAY + 50 * MINUTE),
     Filters(since_us=NOON - 8 * DAY + 7 * MINUTE, until_us=NOON - 3 * DAY + 11 * MINUTE),
     Filters(model="iris", since_us=NOON - 13 * MINUTE, until_us=NOON + 2 * MINUTE),
-]
-
-#: Those that can be told in whole hours, and some more.
-WHOLE = [
-    *(f for f in FILTERS if f.since_us is None),
-    Filters(since_us=NOON - 2 * DAY, until_us=NOON),
-    Filters(model="iris", until_us=NOON - 5 * DAY),
-    Filters(label="ção"),
-    Filters(model="iris", label="nothing"),
 ]
 
 
@@ -146,35 +138,6 @@ def test_figures_are_those_of_the_records_however_far_the_counting_has_come(ledg
     assert rollups.behind() == 0
 
 
-def test_totals_are_those_of_counting_every_record(ledger: Ledger) -> None:
-    dice = Random(12)
-    scatter(ledger, dice, 200)
-    rollups.refresh(NOON)
-    scatter(ledger, dice, 30)
-    for who in ("alice", "carol"):
-        for filters in WHOLE:
-            sums = rollups.count(ledger.actors[who], filters)
-            records = by_hand(ledger, who, filters)
-            assert sums is not None
-            assert (sums.records, sums.warned) == (len(records), sum(r.warned > 0 for r in records))
-            assert sums.labels == Counter(r.label for r in records if r.label)
-            assert list(sums.labels.values()) == sorted(sums.labels.values(), reverse=True)
-
-
-@pytest.mark.parametrize(
-    "filters",
-    [
-        Filters(q="x"),
-        Filters(subject="x"),
-        Filters(since_us=1),
-        Filters(warned=True),
-        Filters(reviewed=False),
-    ],
-)
-def test_what_is_not_counted_is_not_told(ledger: Ledger, filters: Filters) -> None:
-    assert rollups.count(ledger.actors["carol"], filters) is None
-
-
 def test_an_erased_record_stays_counted(ledger: Ledger) -> None:
     record = ledger.write()
     rollups.refresh(NOON)
@@ -243,7 +206,7 @@ def test_a_record_that_appears_late_is_not_passed_over(ledger: Ledger, bare: Fla
 
 def test_a_reader_sees_one_moment(ledger: Ledger, bare: Flask) -> None:
     scatter(ledger, Random(15), 30)
-    reader = rollups.Reader(ledger.actors["carol"], Filters())
+    reader = Reader(ledger.actors["carol"], Filters())
 
     def elsewhere() -> None:
         with bare.app_context():
@@ -260,7 +223,7 @@ def test_what_is_read_does_not_grow_with_the_records(ledger: Ledger) -> None:
     """A day of one person is as many rows as it has quarters of an hour, versions and channels."""
     scatter(ledger, Random(16), 2_000, days=1)
     rollups.refresh(NOON)
-    reader = rollups.Reader(ledger.actors["alice"], Filters())
+    reader = Reader(ledger.actors["alice"], Filters())
     with queries() as made:
         parts = list(reader.parts(NOON - DAY, NOON + DAY, 900))
     assert len(made) == 1

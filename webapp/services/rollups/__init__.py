@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,11 +20,9 @@ from webapp.db.base import session, snapshot, transaction
 from webapp.db.changes import wait_for_writers
 from webapp.db.rollups import ALL
 from webapp.services.clock import now_us
-from webapp.services.filters import END_US, Filters
-from webapp.services.people import Actor
-from webapp.services.rollups.cells import Cell, Kept, Key, add_labels, gather
-from webapp.services.rollups.levels import HOUR, MINUTE, MINUTES_KEPT_US, OF_ALL, OF_ONE, SECOND, WEEK
-from webapp.services.rollups.reading import COUNTED, COUNTED_TO, KEPT, MINUTES_FROM, Reader
+from webapp.services.rollups.cells import Cell, Kept, Key, gather
+from webapp.services.rollups.levels import HOUR, MINUTE, MINUTES_KEPT_US, OF_ALL, OF_ONE, SECOND
+from webapp.services.rollups.reading import COUNTED, COUNTED_TO, KEPT, MINUTES_FROM
 
 #: Records taken in with one write transaction, at most.
 CHUNK = 2_000
@@ -34,42 +32,8 @@ WRITTEN = 1_000
 LOOKED_UP = 400
 _KEY = ("level", "scope", "start_us", "version_id", "channel")
 _COLUMNS = [getattr(Rollup, name) for name in _KEY]
-#: The end of a longest bucket, after all that a filter can say.
-_END = -(-END_US // (WEEK * SECOND)) * WEEK * SECOND
-#: What of a filter the counts can tell.
-_TOLD = ("model", "version", "label", "user", "channel", "since_us", "until_us")
 
 Place = tuple[int, int, int, int, str]
-
-
-class Sums(NamedTuple):
-    """Exact totals; labels are most frequent first."""
-
-    records: int
-    warned: int
-    labels: dict[str, int]
-
-
-def count(actor: Actor, filters: Filters) -> Sums | None:
-    """Totals of a filter at the cost of its buckets; None where they cannot tell.
-
-    They know model, version, label, user, channel, and times of whole hours.
-    """
-    told = {name: getattr(filters, name) for name in _TOLD}
-    since, until = filters.since_us or 0, _END if filters.until_us is None else filters.until_us
-    if filters != Filters(**told) or since % (HOUR * SECOND) or until % (HOUR * SECOND):
-        return None
-    records = warned = 0
-    labels: dict[str, list[int]] = {}
-    for part in Reader(actor, filters).parts(since, max(since, until), WEEK):
-        records += part.cell.predictions
-        warned += part.cell.warned
-        add_labels(labels, part.cell.labels)
-    if filters.label is not None:
-        labels = {filters.label: labels[filters.label]} if filters.label in labels else {}
-        records, warned = (sum(counts[i] for counts in labels.values()) for i in (0, 1))
-    ordered = sorted(labels.items(), key=lambda item: (-item[1][0], item[0]))
-    return Sums(records, warned, {label: n for label, (n, _) in ordered})
 
 
 def refresh(now: int | None = None, *, seconds: float = math.inf) -> int:
