@@ -1,4 +1,4 @@
-"""`python -m bench [compare|batch|profile|scale]`: what each measures is told in README.md."""
+"""`python -m bench [compare|batch|profile|scale|dashboard]`: what each measures is told in README.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import batch, latency, report, scale
+from bench import batch, dashboard, latency, report, scale
 from bench.cases import TITLES, case
 from bench.compare import compare
 from bench.load import find_wrk
@@ -96,7 +96,28 @@ def _scale(options: argparse.Namespace, work: Path) -> bool:
     return False
 
 
-COMMANDS = {"compare": _compare, "batch": _batch, "profile": _profile, "scale": _scale}
+def _dashboard(options: argparse.Namespace, work: Path) -> bool:
+    (work / "dashboard").mkdir()
+    found = dashboard.measure(max(options.sizes), PEOPLE, work / "dashboard")
+    pages = found["pages_ms"]
+    print(
+        f"{found['records']:,} records of {PEOPLE} people: counted {found['counted_per_s']:,.0f} a second, "
+        f"{found['rollup_bytes'] / found['records']:.0f} bytes each"
+    )
+    print(report.markdown(("asked", "ms"), [(query, f"{ms:.1f}") for query, ms in pages.items()]))
+    report.keep("dashboard", {"machine": machine(), **found})
+    return False
+
+
+COMMANDS = {
+    "compare": _compare,
+    "batch": _batch,
+    "profile": _profile,
+    "scale": _scale,
+    "dashboard": _dashboard,
+}
+#: Who asked what the dashboard is looked at over.
+PEOPLE = 20
 
 
 def _servers(options: argparse.Namespace, default: list[str]) -> list[Server]:

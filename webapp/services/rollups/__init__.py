@@ -27,7 +27,7 @@ from webapp.services.rollups.reading import COUNTED, COUNTED_TO, KEPT, MINUTES_F
 #: Records taken in with one write transaction, at most.
 CHUNK = 2_000
 #: Rows written with one, about: it lasts some milliseconds, and predictions wait for it.
-WRITTEN = 1_000
+WRITTEN = 400
 #: Keys looked up with one query.
 LOOKED_UP = 400
 _KEY = ("level", "scope", "start_us", "version_id", "channel")
