@@ -17,6 +17,8 @@ PALETTE = tuple(f"var(--c{i})" for i in range(8))
 REST = "var(--line-2)"
 LOG_ABOVE = 10.0
 TICKS = 5
+#: More points of a line than this leave room for small dots only.
+DOTS = 60
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 #: Two lines of ticks and the word UTC.
 TIME_MARGIN = {"b": 60}
@@ -50,7 +52,7 @@ def lines(seen: Overview, series: dict[str, list[int | None]]) -> Figure:
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "name": name, "x": times, "zorder": len(looks) - i}
             | {"y": [v and v / 1000 for v in values], "line": {"color": colour, "width": 1.5}}
-            | {"marker": {"size": size if len(times) <= 100 else size / 2, "symbol": symbol}}
+            | {"marker": {"size": size if len(times) <= DOTS else size / 3, "symbol": symbol}}
         )
     known = [v for line in series.values() for v in line if v]
     axis: Figure = {"type": "linear", "ticksuffix": " ms"}
