@@ -53,7 +53,7 @@ def test_an_empty_dashboard_says_how_to_begin(browser: Open) -> None:
     ("query", "said"),
     [
         ("period=nonsense", "“period” must be one of hour, day"),
-        ("channel=fax", "“channel” must be one of form, api"),
+        ("channel=fax", "“channel” must be one of form"),
         ("version=x&model=iris", "“version” must be the number of a version"),
         ("version=1", "“version” needs a model beside it"),
         ("label=setosa", "“label” is not a filter of the dashboard"),
