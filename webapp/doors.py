@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -51,6 +52,8 @@ DEEPEST = 16
 MOST_FROM_ANYBODY = 64 * 1024
 #: Of a multipart body, besides its file; and seconds that the whole of it may take to arrive.
 OVERHEAD, UPLOAD_SECONDS = 64 * 1024, 3600
+#: Bytes of an upload that may be in memory only.
+SETTLED = 16 * 2**20
 REMEMBERED_HOSTS = 100
 UNEXPECTED = Status(500, "unexpected", said("Something went wrong here"))
 METHOD = Status(405, "method-not-allowed", said("Method not allowed"))
@@ -65,6 +68,21 @@ def desk() -> Desk:
 def here() -> tuple[Request, Any]:
     """The request of now and its `g`, themselves: every look through Flask's proxies costs ten at a plain object."""
     return cast(Any, request)._get_current_object(), cast(Any, g)._get_current_object()
+
+
+class Settling(io.FileIO):
+    """A file that is brought to disk as it grows: all at once at its end, every other write would wait for it."""
+
+    _loose = 0
+
+    def write(self, data: Any) -> int:
+        """As of any file; others run while the disk is waited for."""
+        written = super().write(data)
+        self._loose += written
+        if self._loose > SETTLED:
+            self._loose = 0
+            desk().offload(os.fdatasync, self.fileno())
+        return written
 
 
 class Asked(Request):
@@ -86,7 +104,7 @@ class Asked(Request):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, path = tempfile.mkstemp(dir=folder)
         g.spooled = Path(path)
-        return os.fdopen(handle, "w+b")  # closed with the request
+        return cast(IO[bytes], Settling(handle, "w+"))  # closed with the request
 
 
 def expect_upload() -> None:

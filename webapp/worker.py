@@ -35,6 +35,8 @@ UNREAD = 256 * 1024
 TOGETHER = 64 * 1024
 #: For the client to read its answer in, while it is still sending, before the connection is closed.
 LINGER_SECONDS = 5.0
+#: Seconds: the shortest sleep that is one, so that sockets are looked at.
+BREATH = 1e-6
 _OWN = ("wsgi.input", "wsgi.early_hints")
 _connections: dict[Any, Unreader] = {}
 _drain = parser.RequestParser.finish_body
@@ -75,6 +77,8 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
     until: float | None = None
     #: How long who sends on after the answer is listened to.
     linger = LINGER_SECONDS
+    #: Slept between the pieces of a body. With 0, gevent looks for what others have sent only now and then.
+    breath = 0.0
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
@@ -86,14 +90,14 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
 
     def be_patient(self, seconds: float) -> None:
         """Give the body of this request more time than others, also after it has been refused."""
-        self.until, self.linger = time.monotonic() + seconds, seconds
+        self.until, self.linger, self.breath = time.monotonic() + seconds, seconds, BREATH
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """The next bytes, at most as many as asked for."""
         if self.until is None:
             return bytes(super().chunk(size_hint))
         gevent.sleep(
-            0
+            self.breath
         )  # what is there at once is read without waiting: others would get no turn, and no clock theirs
         left = self.until - time.monotonic()
         if left <= 0:
@@ -213,7 +217,7 @@ def _linger(unreader: Any) -> None:
     sock.shutdown(socket.SHUT_WR)
     with Timeout(unreader.linger, False):
         while sock.recv(65536):
-            gevent.sleep(0)  # as in Unreader.chunk
+            gevent.sleep(BREATH)  # as in Unreader.chunk
 
 
 def _hang_up() -> None:
