@@ -149,6 +149,7 @@ def close(app: Flask) -> None:
         app.extensions["desk"].failures.store()  # so that its timer finds nothing to do
         app.extensions["desk"].seen.store()
         app.extensions["desk"].commits.close()
+        app.extensions["desk"].workshop.queue.close()
         app.extensions["sqlalchemy"].engine.dispose()
 
 

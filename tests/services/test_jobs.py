@@ -14,11 +14,14 @@ from sqlalchemy import select
 
 from webapp.db import Prediction
 from webapp.db.base import session
-from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from webapp.services import jobs, users
-from webapp.services.jobs.rows import JobView, let_go, read_one
+from webapp.errors import Conflict, InvalidInput, ModelFailed, NotAllowed, NotFound, TooMany
+from webapp.services import jobs, model_access, users
+from webapp.services.jobs.presence import Presence
+from webapp.services.jobs.reaping import reap
+from webapp.services.jobs.rows import MOST_TRIES, JobView, claim, let_go, read_one
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
+from webapp.services.quota import Quota
 
 HEADING = "sepal_length,sepal_width,petal_length,petal_width"
 ROW = "5.1,3.5,1.4,0.2"
@@ -217,3 +220,71 @@ def test_a_file_can_be_read_in_another_way(app: Flask, add: Add, actor: Actors) 
     assert work(app, job.id).state == "checked"
     with pytest.raises(InvalidInput):
         jobs.read_again(desk, alice, job.id, {"delimiter": "x"})
+
+
+def test_jobs_of_the_dead_are_sent_again(app: Flask, add: Add) -> None:
+    desk = app.extensions["desk"]
+    job = add(f"{HEADING}\n{ROW}\n", check=False)
+    sent: list[str] = []
+    assert desk.workshop.queue.serve(sent.append)
+    assert claim(job.id, "nobody that lives") is not None
+    assert claim(job.id, "another") is None
+    reap(desk)
+    assert desk.workshop.queue.serve(sent.append) and sent == [job.id] * 2
+    assert work(app, job.id).state == "checked"
+
+
+def test_jobs_of_the_living_are_left_alone(app: Flask, add: Add) -> None:
+    desk = app.extensions["desk"]
+    job, worker = add(f"{HEADING}\n{ROW}\n", check=False), Presence(desk.workshop.workers)
+    assert claim(job.id, worker.id) is not None and jobs.worked_on(desk)
+    reap(desk)
+    now = read_one(job.id)
+    assert now is not None and now.held
+    worker.end()
+    assert not jobs.worked_on(desk)
+
+
+def test_a_batch_that_fells_its_workers_is_given_up(app: Flask, add: Add) -> None:
+    job = add(f"{HEADING}\n{ROW}\n", check=False)
+    for _ in range(MOST_TRIES):
+        now = claim(job.id, "nobody")
+        assert now is not None
+        let_go(job.id, now.attempt)
+    assert claim(job.id, "nobody") is None
+    end = read_one(job.id)
+    assert end is not None and end.state == "failed" and "log" in end.details[0]
+
+
+def test_a_batch_counts_once_towards_the_rate_limit(app: Flask, add: Add, actor: Actors) -> None:
+    desk = app.extensions["desk"]
+    desk.quota = Quota(2)
+    job = add(f"{HEADING}" + f"\n{ROW}" * 10, on_error="row")
+    assert job.recorded == 10
+    add(f"{HEADING}\n{ROW}\n", check=False)
+    with pytest.raises(TooMany):
+        add(f"{HEADING}\n{ROW}\n", check=False)
+
+
+def test_a_row_the_model_fails_on_is_refused_alone(
+    app: Flask, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = add(f"{HEADING}\n{ROW}\n6.6,3.5,1.4,0.2\n{ROW}\n", check=False, on_error="row")
+    found = app.extensions["desk"].resolver.find("iris", actor=None).predictor
+    predict = type(found).predict
+
+    def fail(self: Any, rows: Any) -> Any:
+        if any(row[0] == 6.6 for row in rows):
+            raise ModelFailed("The model has no answer to these values.")
+        return predict(self, rows)
+
+    monkeypatch.setattr(type(found), "predict", fail)
+    done = work(app, job.id)
+    assert (done.state, done.recorded, done.rows_refused) == ("done", 2, 1)
+
+
+def test_a_model_closed_to_its_owner_stops_a_batch(app: Flask, add: Add, actor: Actors) -> None:
+    job = add(f"{HEADING}\n{ROW}\n")
+    jobs.confirm(app.extensions["desk"], actor("alice"), job.id)
+    model_access.change("iris", restricted=True, people=["bob"], actor=None)
+    assert work(app, job.id).state == "stopped"

@@ -55,6 +55,13 @@ class Queue:
         huey.execute(message)
         return True
 
+    def close(self) -> None:
+        """Give the connection back; the next call takes a new one."""
+        with self._lock:
+            if self._open is not None:
+                self._open[0].storage.close()
+                self._open = None
+
     def _huey(self) -> tuple[Any, Any]:
         with self._lock:
             if self._open is None:
