@@ -137,10 +137,11 @@ def _latency(seen: Overview) -> Chart:
 def _histogram(seen: Overview) -> Chart:
     shown = seen.histogram
     counted = list(zip(pairwise(shown.edges), shown.counts, strict=True))
-    bars = bar([(low + high) / 2 for (low, high), _ in counted], shown.counts, shown.of, PALETTE[0])
+    scores = shown.of == "score"
+    title = str(gettext("Scores") if scores else gettext("Values"))
+    bars = bar([(low + high) / 2 for (low, high), _ in counted], shown.counts, title, PALETTE[0])
     bars |= {"width": [high - low for (low, high), _ in counted]}
     bars["marker"]["line"] = {"color": "var(--ground)", "width": 1}
-    scores = shown.of == "score"
     says = ""
     if any(shown.counts):
         (low, high), most = max(counted, key=lambda item: item[1])
@@ -154,7 +155,7 @@ def _histogram(seen: Overview) -> Chart:
     axes["yaxis"] |= whole(max(shown.counts))
     return Chart(
         "distribution",
-        str(gettext("Scores") if scores else gettext("Values")),
+        title,
         str(
             gettext("Probability of the class that was answered.")
             if scores
