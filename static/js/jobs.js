@@ -3,6 +3,8 @@
 
 const box = document.getElementById("job");
 const PAUSE = 1000;
+const REACHED = "a[href], button, summary, input, select";
+let shown = "";
 
 async function follow() {
   let pause = PAUSE;
@@ -11,7 +13,8 @@ async function follow() {
     if (answer.status === 403 || answer.status === 404) { location.reload(); return; }
     if (answer.ok) {
       const text = await answer.text();
-      if (text !== box.dataset.shown) show(text);
+      const plain = text.replace(/name="csrf_token" value="[^"]*"/g, ""); // another one in every answer
+      if (plain !== shown) { shown = plain; show(text); }
     } else pause *= 5;
   } catch { pause *= 5; } // the server may be starting again
   if (box.querySelector("[data-active]")) setTimeout(follow, pause);
@@ -19,11 +22,10 @@ async function follow() {
 
 function show(text) {
   const open = [...box.querySelectorAll("details")].map((d) => d.open);
-  const focused = box.contains(document.activeElement);
-  box.dataset.shown = text;
-  if (focused && box.querySelector("details[open]")) return; // somebody is at a form here
+  const at = [...box.querySelectorAll(REACHED)].indexOf(document.activeElement);
   box.innerHTML = text; // our own page, as the server writes it
   box.querySelectorAll("details").forEach((d, i) => { d.open = open[i] ?? d.open; });
+  if (at >= 0) box.querySelectorAll(REACHED)[at]?.focus({ preventScroll: true });
 }
 
 if (box?.querySelector("[data-active]")) setTimeout(follow, PAUSE);
