@@ -39,6 +39,7 @@ def portuguese(app: Flask) -> Iterator[None]:
         (lambda: words.duration(1234), "1,23 ms"),
         (lambda: words.thousands(1_234_567), "1.234.567"),
         (lambda: words.utc(NOON_US), "31/03/2026 09:50:00 UTC"),
+        (lambda: words.minute(NOON_US), "31/03/2026 09:50"),
         (lambda: words.number(True), "sim"),
         (lambda: words.change(3, 2), "alta de 50% em relação ao período anterior"),
         (lambda: words.named("role", "auditor"), "auditor"),

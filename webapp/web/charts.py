@@ -11,8 +11,8 @@ from flask_babel import gettext
 
 from webapp.services.monitoring import Overview
 from webapp.web.exports import rfc3339
-from webapp.web.figures import PALETTE, Figure, bar, layout, lines, stack, time, whole, wide
-from webapp.web.words import FAILURES, duration, named, number, percent, thousands
+from webapp.web.figures import PALETTE, Figure, bar, layout, lines, stack, whole, wide
+from webapp.web.words import FAILURES, duration, minute, named, number, percent, thousands
 
 #: More series than this cannot be told apart: the smallest are shown together.
 MOST_SERIES = 8
@@ -92,7 +92,7 @@ def _stacked(
             "Most in %(step)s: %(n)s, from %(when)s UTC.",
             step=_step(seen.step_us),
             n=thousands(sums[peak]),
-            when=time(seen.starts[peak]),
+            when=minute(seen.starts[peak]),
         )
     head = [str(gettext("From (UTC)")), *series]
     starts = list(zip(seen.starts, counts, strict=True))
@@ -103,7 +103,7 @@ def _stacked(
         f"{parts} {says}".strip(),
         stack(seen, series, colours),
         head,
-        [[time(start), *map(thousands, row)] for start, row in starts if any(row)],
+        [[minute(start), *map(thousands, row)] for start, row in starts if any(row)],
         [["from", *series], *([rfc3339(start), *row] for start, row in starts)],
     )
 
@@ -111,7 +111,7 @@ def _stacked(
 def _latency(seen: Overview) -> Chart:
     series = {"p50": seen.p50_us, "p95": seen.p95_us, "p99": seen.p99_us}
     at = list(enumerate(seen.starts))
-    rows = [[time(start), *(duration(v[i]) for v in series.values())] for i, start in at if seen.volume[i]]
+    rows = [[minute(start), *(duration(v[i]) for v in series.values())] for i, start in at if seen.volume[i]]
     csv = [[rfc3339(start), *(v[i] for v in series.values())] for i, start in at]
     told = {"step": _step(seen.step_us)}
     note = (
@@ -126,7 +126,7 @@ def _latency(seen: Overview) -> Chart:
             "95 %% of all within %(p95)s. The highest p99 is %(p99)s, from %(when)s UTC.",
             p95=duration(seen.now.p95_us),
             p99=duration(slowest),
-            when=time(start),
+            when=minute(start),
         )
     head = [str(gettext("From (UTC)")), *series]
     names = ["from", *(f"{name}_us" for name in series)]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date
 from babel.numbers import get_group_symbol
 from flask_babel import get_locale, gettext, lazy_gettext
 from markupsafe import Markup
@@ -109,7 +109,12 @@ def _locale() -> Locale:
 
 def utc(us: int) -> str:
     """Microseconds since the epoch, to the second."""
-    return f"{date(us)} {format_time(_moment(us), 'HH:mm:ss', locale=ENGLISH)} UTC"
+    return f"{date(us)} {_moment(us):%H:%M:%S} UTC"
+
+
+def minute(us: int) -> str:
+    """The UTC day and time of a moment, to the minute, without saying that it is UTC."""
+    return f"{date(us)} {_moment(us):%H:%M}"
 
 
 def date(us: int) -> str:
