@@ -1,0 +1,267 @@
+"""Every page in a language that puts ⟦brackets⟧ around each text: what stands outside of them was forgotten."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pytest
+from babel.support import NullTranslations
+from flask import Flask
+from flask_babel import Domain
+
+from tests.conftest import CAST, MODELS
+from tests.texts import LETTERS, read
+from tests.web.conftest import Browser
+from webapp import auth
+from webapp.services import outcomes, registry, reviews
+from webapp.services.jobs.running import run
+from webapp.services.people import Actor
+from webapp.services.registry import ModelDetail
+from webapp.web.languages import LANGUAGES
+
+#: The same in every language: the product, units, formats, and what programs call things.
+NAMES = {
+    "Parecer",
+    "UTC",
+    "SHA-256",
+    "CSV",
+    "JSON",
+    "Parquet",
+    "MAE",
+    "RMSE",
+    "ROC AUC",
+    "R²",
+    "p50",
+    "p95",
+    "p99",
+}
+NAMES |= {"Windows-1252", "Latin-1", "UTF-8", "UTF-16", "bytes", "csv", "parquet", "onnx", "skops", "sklearn"}
+NAMES |= {"ms", "µs", "s", *LANGUAGES.values()}
+MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
+#: Ids, digests, versions, words of addresses and passwords made up by the server, which are nobody's words.
+CODES = re.compile(
+    r"\b(pred|evt|job|req)_[\w-]+|…[\w-]{8}\b|\b[0-9a-f]{16,64}…?|\bv\d+\b|“\w+”|\b\w+=\S+|\b\w{5}(-\w{5}){3}\b"
+)
+#: What a chart shows of its figure.
+SHOWN = {"name", "text", "title", "ticktext", "x", "y", "ticksuffix", "label", "labels"}
+FIGURE = re.compile(r'<script type="application/json"[^>]*>(.*?)</script>', re.DOTALL)
+
+
+class Brackets(NullTranslations):
+    """A catalogue in which every text is there."""
+
+    def gettext(self, text: str) -> str:
+        return f"⟦{text}⟧"
+
+    def ngettext(self, one: str, many: str, n: int) -> str:
+        return f"⟦{one if n == 1 else many}⟧"
+
+    ugettext, ungettext = gettext, ngettext
+
+
+@pytest.fixture
+def bracketed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Domain, "get_translations", lambda _: Brackets())
+
+
+def bare(html: str, data: Iterable[str]) -> list[str]:
+    """The words of a page that no catalogue has translated and that are not data either."""
+    parts = [text for _, text in read(html)]
+    parts += [text for found in FIGURE.findall(html) for text in _figure(json.loads(found))]
+    known = _any_of(frozenset(data))
+    left = [part for part in _outside(parts) if LETTERS.search(part)]
+    return [part.strip() for part in left if LETTERS.search(known.sub(" ", CODES.sub(" ", part)))]
+
+
+@lru_cache
+def _any_of(data: frozenset[str]) -> re.Pattern[str]:
+    longest_first = sorted(data | NAMES, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
+
+
+def _outside(parts: list[str]) -> list[str]:
+    """What stands outside of brackets, which may begin in one text and end in another."""
+    text = "\0".join(parts)
+    while (shorter := MARKED.sub(lambda m: "\0" * m[0].count("\0"), text)) != text:
+        text = shorter
+    return text.split("\0")
+
+
+def _figure(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, str):
+        if key in SHOWN:
+            yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _figure(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _figure(inner, key)
+
+
+def of_model(model: ModelDetail) -> Iterator[str]:
+    """What its publisher has written about a model."""
+    yield from (model.name, model.title, model.description, *(model.manifest["card"] or {}).values())
+    yield from model.manifest["warnings"]
+    for f in model.schema.features:
+        yield from (f.name, f.label, f.description, f.unit or "", getattr(f, "group", None) or "")
+        yield from (str(text) for choice in f.choices for text in choice)
+    output = model.schema.output
+    yield from (output.target, output.label, output.unit or "")
+    yield from (str(text) for choice in output.classes for text in choice)
+
+
+class World(NamedTuple):
+    """What addresses are made of, more addresses, and the words that are data."""
+
+    values: dict[str, str]
+    more: list[str]
+    data: set[str]
+
+
+@pytest.fixture
+def world(
+    app: Flask,
+    asked: Callable[..., str],
+    browser: Callable[[str], Browser],
+    actor: Callable[[str], Actor],
+) -> World:
+    """Records that are usual, warned, reviewed and refused, and batches in several states."""
+    desk, alice = app.extensions["desk"], browser("alice")
+    asked("dave", **{"record-subject": "case 7"})
+    warned, plain = asked("alice", petal_length="9"), asked("alice", **{"record-subject": "case 7"})
+    alice.post("/models/iris/predict", {"petal_length": "long"})
+    reviews.confirm(actor("alice"), plain)
+    reviews.override(desk.store, actor("alice"), plain, "virginica", "because")
+    outcomes.report(desk.store, actor("alice"), plain, "setosa", "form")
+    batches = [_batch(app, alice, turns) for turns in range(3)]
+    described = [registry.describe(desk.store, name, actor=None) for name in MODELS]
+    data = {text for model in described for text in of_model(model) if LETTERS.search(text)}
+    data |= {*CAST, "case 7", "because", "rows.csv", "Werkzeug", "case", "a", "b", "x", "none", "nobody"}
+    more = [*batches, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
+    return World({"record_id": warned, "job_id": batches[-1].rpartition("/")[2]}, more, data)
+
+
+def _batch(app: Flask, browser: Browser, turns: int) -> str:
+    """Send a file; look through it, and predict its rows, as far as `turns` go."""
+    file = (io.BytesIO(ROWS), "rows.csv")
+    address = browser.post("/jobs/new", {"model": "iris", "file": file, "subject": "case"}).location  # type: ignore[dict-item]
+    for turn in range(turns):
+        if turn:
+            browser.post(f"{address}/confirm", {}, address)
+        run(app.extensions["desk"], address.rpartition("/")[2], "nobody", lambda: False)
+    return str(address)
+
+
+ROWS = b"sepal_length,sepal_width,petal_length,petal_width,case\n5.1,3.5,1.4,0.2,a\n5.1,3.5,x,0.2,b\n"
+#: What stands in addresses, by the page or for all of them.
+STANDING = {
+    "admin": "bob",
+    "name": "iris",
+    "act": "reset",
+    "family": "none",
+    "token": "none",
+    "saved_id": "1",
+}
+MORE = (
+    "/?period=week&model=iris",
+    "/models/purchase",
+    "/models/diabetes/predict?example=1",
+    "/predictions?model=iris&channel=form&from=2026-01-01&to=2030-01-01&q=setosa&version=1",
+    "/predictions?model=none&user=alice&label=x&subject=y",
+    "/predictions?from=soon&version=x&modle=iris&score_from=2",
+    "/audit/print?model=iris",
+    "/models/rose",
+    "/models/iris?version=9",
+    "/predictions/pred_nothing",
+    "/jobs/nothing",
+    "/admin/users/nobody",
+    "/nowhere",
+)
+OF_A_RECORD = ("/models/iris/predict?record={}", "/models/purchase/predict?record={}")
+
+
+def addresses(app: Flask, world: World) -> Iterator[str]:
+    """Every page that can be looked at, and some filtered, damaged, or asked for what there is not."""
+    for rule in app.url_map.iter_rules():
+        page = rule.endpoint.split(".")[0]
+        if "GET" in (rule.methods or ()) and page not in OTHERS:
+            known = STANDING | world.values | ({"name": STANDING[page]} if page in STANDING else {})
+            yield rule.build({name: known[name] for name in rule.arguments})[1]  # type: ignore[index]
+    yield from world.more
+
+
+#: Faces of programs, files and probes.
+OTHERS = {*auth.TOKEN_FACES, "static", "bootstrap", "assets", "probes"}
+
+
+def test_every_text_of_every_page_can_be_translated(
+    app: Flask,
+    world: World,
+    browser: Callable[[str], Browser],
+    bracketed: None,
+) -> None:
+    found = {}
+    for name in ("alice", "carol", "dave"):
+        looking = browser(name).client
+        for path in addresses(app, world):
+            answer = looking.get(path, headers={"Accept-Language": "pt-BR"})
+            shown = answer.mimetype == "text/html" and answer.status_code not in (301, 302, 308)
+            if shown and (left := bare(answer.text, world.data)):
+                found[f"{name} {path}"] = left
+    assert not found, json.dumps(found, indent=1, ensure_ascii=False)
+
+
+#: Who sends what where; nobody signs in wrongly.
+FORMS: list[tuple[str, str, dict[str, str]]] = [
+    ("", "/login", {"username": "alice", "password": "x"}),
+    ("alice", "/models/iris/predict", {}),
+    (
+        "alice",
+        "/models/iris/predict",
+        {
+            "petal_length": "x",
+            "petal_width": "1e400",
+            "sepal_width": "1e31",
+            "sepal_length": "5;1",
+            "record-subject": " \x01",
+        },
+    ),
+    ("alice", "/models/purchase/predict", {"age": "1.5", "returning": "maybe"}),
+    ("alice", "/account", {"current": "x", "password": "short", "again": "other"}),
+    ("alice", "/account", {"current": "x", "password": "short", "again": "short"}),
+    ("dave", "/admin/users", {"username": "!", "role": "none"}),
+    ("dave", "/admin/users", {"username": "erin", "role": "analyst"}),
+    ("dave", "/admin/users", {"username": "alice", "role": "analyst"}),
+    ("dave", "/admin/users/dave/disable", {}),
+    ("dave", "/admin/users/alice/disable", {}),
+    ("dave", "/admin/users/alice/reset", {}),
+    ("dave", "/admin/users/nobody/reset", {}),
+]
+
+
+def test_every_text_after_a_form_can_be_translated(
+    app: Flask,
+    world: World,
+    browser: Callable[[str], Browser],
+    bracketed: None,
+) -> None:
+    people = {name: browser(name) for name in ("alice", "dave")} | {"": Browser(app.test_client())}
+    found = {}
+    for name, path, form in FORMS:
+        answer = people[name].post(path, form, "/admin/users" if path.startswith("/admin") else None)
+        if answer.status_code == 302:
+            answer = people[name].get(answer.location)
+        if left := bare(answer.text, world.data | set(form.values()) | {"erin", "nobody", "none"}):
+            found[f"{name} {path} {form}"] = left
+    assert not found, json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def test_a_forgotten_word_is_found() -> None:
+    page = '<p>⟦Model <a title="⟦x⟧">iris</a> of ⟦now⟧⟧ <b>iris</b> 3 ms</p><p title="Copy">⟦a⟧ or more</p>'
+    assert bare(page, ["iris"]) == ["Copy", "or more"]
