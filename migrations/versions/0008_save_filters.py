@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_saved_filters_user_id"),
         sa.PrimaryKeyConstraint("id", name="pk_saved_filters"),
-        sa.UniqueConstraint("user_id", "name", name="uq_saved_filters_user_id"),
+        sa.UniqueConstraint("user_id", "name", name="uq_saved_filters_user_id_name"),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pysqlite3
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from config import ROOT
 from tests.browser import gallery
@@ -45,7 +45,7 @@ def main() -> None:
             command = [sys.executable, "-m", "flask", "--app", "run", "user", "create", name, "--role", role]
             typed = password(name).encode()
             subprocess.run([*command, "--password-stdin"], cwd=ROOT, env=environment, input=typed, check=True)
-        with serve(folder) as server, sync_playwright() as playwright:
+        with serve(folder, JOB_WORKER="true") as server, sync_playwright() as playwright:
             path = shutil.which("chromium") or shutil.which("chromium-browser")
             browser = playwright.chromium.launch(executable_path=path, args=[*QUIET, *NO_CALLS])
             ask_by_api(server, folder)
@@ -53,6 +53,7 @@ def main() -> None:
             ask_by_form(pages["alice"])
             spread(folder / "parecer.db")
             take(pages["alice"], pages["dave"])
+            take_portuguese(browser, server)
             show_design(pages["alice"], folder)
             browser.close()
     for picture in sorted(IMAGES.glob("*.png")):
@@ -106,8 +107,8 @@ def ask_by_form(page: Page) -> None:
     links = page.locator("td.when a").all()
     addresses = [link.get_attribute("href") or "" for link in links][:FORMS]
     for address in addresses:
-        page.goto(f"/models/iris/predict?record={address.split('/')[-1]}")
-        page.click("main button[type=submit]")
+        page.goto(f"/models/iris/predict?record={address.split('/')[-1].split('?')[0]}")
+        page.click("#ask button.btn-primary")
 
 
 def spread(database: Path) -> None:
@@ -149,16 +150,43 @@ def take(alice: Page, dave: Page) -> None:
     for place, value in enumerate(("6.1", "2.8", "7.4", "1.5")):
         alice.fill(f"#f{place}", value)
     alice.fill("#subject", "case 1207")
-    alice.click("main button[type=submit]")
+    alice.click("#ask button.btn-primary")
     alice.wait_for_selector("#answer .said")
     shoot(alice, "answer")
     alice.goto(str(alice.locator("#answer a[href^='/predictions/']").first.get_attribute("href")))
     shoot(alice, "record", full_page=True)
+    take_batch(alice)
     alice.goto(f"{alice.url}/print")
     alice.set_viewport_size(A4)
     alice.emulate_media(media="print")
     alice.evaluate("document.body.style.padding = '18mm'")  # the margins that only a printer adds
     shoot(alice, "printed-record")
+
+
+def take_batch(page: Page) -> None:
+    """A file with two bad rows, looked through."""
+    lines = ["sepal_length,sepal_width,petal_length,petal_width,case"]
+    lines += [
+        f"{5 + n % 20 / 10},{3 + n % 7 / 10},{1 + n % 50 / 10},{n % 25 / 10},{2000 + n}" for n in range(1000)
+    ]
+    lines[41], lines[613] = "5.1,three,1.4,0.2,2040", "6.0,3.0,,1.8,2612"
+    page.goto("/jobs/new?model=iris")
+    page.set_input_files(
+        "#file", {"name": "flowers.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
+    )
+    page.fill("#subject", "case")
+    page.click("main form button.btn-primary")
+    page.wait_for_selector("text=Predict 998 rows")
+    shoot(page, "batch")
+
+
+def take_portuguese(browser: Browser, server: Server) -> None:
+    """The form in the other language and the other theme."""
+    page = sign_in(browser.new_page(**screen(server), locale="pt-BR", color_scheme="dark"), "bob")
+    page.goto("/models/purchase/predict?example=1")
+    page.click("#ask button.btn-primary")
+    page.wait_for_selector("#answer .said")
+    shoot(page, "answer-pt")
 
 
 def show_design(page: Page, folder: Path) -> None:
