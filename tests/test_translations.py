@@ -49,7 +49,7 @@ def _unlike(message: Message) -> bool:
     told = message.string if isinstance(message.string, tuple) else (message.string,)
     wanted = set().union(*map(_placeholders, texts))
     # A plural form for one may leave its number out, in either language.
-    optional = {"n", "num"} if len(texts) > 1 else set()
+    optional = {"n", "num", "bad"} if len(texts) > 1 else set()
     return any(_placeholders(t) | optional != wanted | optional for t in told)
 
 

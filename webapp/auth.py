@@ -108,6 +108,8 @@ TOKEN_FACES = frozenset({"api"})
 CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default"})
 #: They take a file, which may be larger than other bodies.
 UPLOADS = frozenset({"jobs.new"})
+#: What was typed into these forms is carried through a sign-in, where one is needed to send them.
+CARRIED = frozenset({"predictions.form", "predictions.fill"})
 #: What somebody with a one-time password can still open.
 BEFORE_CHANGE = frozenset({"account.index", "login.sign_out"})
 
@@ -207,6 +209,8 @@ def enforce() -> Response | None:
         found = bearer(shown_token())
     else:
         if not current_user.is_authenticated:
+            if asked.method == "POST" and endpoint in CARRIED:
+                raise NotSignedIn(EXPIRED)
             return redirect(url_for("login.sign_in", next=this_page()))
         found = current_user.actor
         if found.must_change and endpoint not in BEFORE_CHANGE:

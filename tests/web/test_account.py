@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from html import unescape
 
 import pyotp
 import pytest
@@ -220,3 +221,16 @@ def test_the_operator_resets_it_too(app: Flask, factor: Factor, actor: Callable[
     told = app.test_cli_runner().invoke(args=["user", "reset-second-factor", "alice"])
     assert (told.exit_code, told.output) == (0, "alice signs in with the password alone now.\n")
     assert not second_factor.state(actor("alice").id).on
+
+
+def test_what_was_typed_into_a_form_goes_through_both_steps(app: Flask, factor: Factor) -> None:
+    client = app.test_client()
+    page = client.post("/models/iris/predict", data={"petal_length": "1.4"})
+    for field, value in (("username", ""), ("code", "000000"), ("code", factor.code())):
+        hidden = re.findall(r'name="(csrf_token|carried)" value="([^"]*)"', page.text)
+        form = {name: unescape(text) for name, text in hidden} | {field: value}
+        path = "/login" if field == "username" else "/login/code"
+        signing = {"username": "alice", "password": password("alice")} if field == "username" else {}
+        page = client.post(path, data=form | signing)
+    assert page.status_code == 200
+    assert 'action="/models/iris/fill"' in page.text and 'name="petal_length" value="1.4"' in page.text

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from tests.conftest import password
 from tests.web.conftest import IRIS, Browser, typed_in
 from webapp.db import Failure, Prediction
 from webapp.db.base import session
@@ -110,16 +113,90 @@ def test_fields_of_no_feature_are_ignored(browser: Open) -> None:
     assert browser("alice").post(PAGE, {**IRIS, "another": "1"}).status_code == 302
 
 
-def test_a_form_without_its_token_is_refused_and_what_was_typed_is_listed(client: FlaskClient) -> None:
-    answer = client.post(
-        f"{PAGE}?version=1", data={**IRIS, "record-subject": "<case 7>", "form-id": "one page"}
-    )
-    assert answer.status_code == 400
-    assert f'href="{PAGE}?version=1"' in answer.text
-    assert "<dt>sepal_length</dt><dd>5.1</dd>" in answer.text
-    assert "<dt>Reference</dt><dd>&lt;case 7&gt;</dd>" in answer.text
-    assert "one page" not in answer.text
+TYPED = {**IRIS, "petal_length": "1,4", "record-subject": "<case 7>", "form-language": "pt-BR"}
+
+
+def idle(alice: Browser, app: Flask) -> None:
+    """Her session has been left unused for too long."""
+    with alice.client.session_transaction() as own:
+        own["seen"] -= app.config["SESSION_IDLE_SECONDS"] + 1
+
+
+def hidden(page: str, name: str) -> str:
+    return unescape(page.split(f'name="{name}" value="')[1].split('"')[0])
+
+
+def sign_in_again(alice: Browser, page: str, name: str = "alice") -> TestResponse:
+    form = {"csrf_token": hidden(page, "csrf_token"), "carried": hidden(page, "carried")}
+    return alice.client.post("/login", data={**form, "username": name, "password": password(name)})
+
+
+def test_what_was_typed_survives_a_session_that_has_ended(app: Flask, browser: Open) -> None:
+    alice = browser("alice")
+    token = hidden(alice.get(PAGE).text, "csrf_token")
+    idle(alice, app)
+    ended = alice.client.post(f"{PAGE}?version=1", data={"csrf_token": token, **TYPED})
+    assert ended.status_code == 401
+    assert "Your sign-in has ended, and nothing was asked." in ended.text
+    back = sign_in_again(alice, ended.text)
+    assert back.status_code == 200
+    assert 'action="/models/iris/fill?version=1"' in back.text
+    fields = {name: hidden(back.text, name) for name in (*TYPED, "csrf_token")}
+    shown = alice.client.post("/models/iris/fill?version=1", data=fields)
+    assert shown.status_code == 200
+    held = typed_in(shown.text)
+    assert {name: held[name] for name in TYPED} == TYPED
     assert stored() == 0
+
+
+def test_a_wrong_password_on_the_way_loses_nothing(app: Flask, browser: Open) -> None:
+    alice = browser("alice")
+    token = hidden(alice.get(PAGE).text, "csrf_token")
+    idle(alice, app)
+    page = alice.client.post(PAGE, data={"csrf_token": token, **TYPED}).text
+    form = {"csrf_token": hidden(page, "csrf_token"), "carried": hidden(page, "carried")}
+    again = alice.client.post("/login", data={**form, "username": "alice", "password": "wrong"})
+    assert hidden(again.text, "carried") == form["carried"]
+
+
+def test_somebody_else_who_signs_in_gets_nothing_that_was_typed(app: Flask, browser: Open) -> None:
+    alice = browser("alice")
+    token = hidden(alice.get(PAGE).text, "csrf_token")
+    idle(alice, app)
+    page = alice.client.post(PAGE, data={"csrf_token": token, **TYPED}).text
+    answer = sign_in_again(alice, page, "bob")
+    assert (answer.status_code, answer.location) == (302, "/")
+
+
+@pytest.mark.parametrize("carried", ["", "{", "[]", "3", '{"model": 1}', "[" * 5_000,
+    '{"model": "iris", "version": "", "account": "", "fields": {"a": 1}}',
+    '{"model": "iris", "version": "", "account": "", "fields": []}'])  # fmt: skip
+def test_what_nobody_here_packed_is_not_carried(client: FlaskClient, carried: str) -> None:
+    form = {"csrf_token": hidden(client.get("/login").text, "csrf_token"), "carried": carried}
+    answer = client.post("/login", data={**form, "username": "alice", "password": password("alice")})
+    assert (answer.status_code, answer.location) == (302, "/")
+
+
+def test_a_form_without_its_token_asks_nothing_and_keeps_what_was_typed(
+    client: FlaskClient, browser: Open
+) -> None:
+    stale = browser("alice").client.post(f"{PAGE}?version=1", data={**TYPED, "form-id": "one page"})
+    assert stale.status_code == 400
+    assert 'action="/models/iris/fill?version=1"' in stale.text
+    assert hidden(stale.text, "record-subject") == "<case 7>"
+    assert (
+        "carried.js" not in stale.text and "one page" not in stale.text
+    )  # a click of their own brings it back
+    unknown = client.post(PAGE, data=TYPED)
+    assert unknown.status_code == 401
+    assert "&lt;case 7&gt;" in unknown.text
+    assert stored() == 0
+
+
+def test_more_than_can_be_carried_is_listed_to_be_copied(client: FlaskClient) -> None:
+    answer = client.post(PAGE, data={"sepal_length": "x" * 61_500})
+    assert answer.status_code == 400
+    assert "<dt>sepal_length</dt>" in answer.text
 
 
 def test_the_example_fills_the_form(browser: Open) -> None:

@@ -23,6 +23,7 @@ from webapp.web import (
     admin,
     assets,
     audit,
+    carrying,
     events,
     history,
     home,
@@ -33,7 +34,6 @@ from webapp.web import (
     predictions,
     words,
 )
-from webapp.web.forms import ONCE, TOKEN
 
 PAGES = (access, account, activity, admin, assets, audit, history, home, jobs, login, models, predictions)
 STALE = lazy_gettext(
@@ -47,12 +47,16 @@ def init_app(app: Flask) -> None:
     for page in PAGES:
         app.register_blueprint(page.blueprint)
     app.jinja_env.filters.update(words.FILTERS | events.FILTERS, unpacked=unpack)
-    app.jinja_env.globals.update(addresses.GLOBALS | assets.GLOBALS | words.GLOBALS, now_us=now_us)
+    app.jinja_env.globals.update(
+        addresses.GLOBALS | assets.GLOBALS | carrying.GLOBALS | words.GLOBALS, now_us=now_us
+    )
     app.context_processor(_frame)
 
 
 def error_page(error: Exception) -> Response:
     """An error as a page: what happened, what to do, and the request's id."""
+    if isinstance(error, NotSignedIn | CSRFError) and (page := _carried_on(error)):
+        return page
     back = auth.this_page()
     if isinstance(error, NotSignedIn) and back and request.endpoint != "login.sign_in":
         return cast(Response, redirect(url_for("login.sign_in", next=back)))
@@ -67,6 +71,17 @@ def error_page(error: Exception) -> Response:
     return page
 
 
+def _carried_on(error: Exception) -> Response | None:
+    """The answer to a form that asks a model, where its sender is not signed in or its token not good."""
+    found = carrying.sent()
+    if found is None:
+        unsent = (
+            isinstance(error, NotSignedIn) and request.endpoint in auth.CARRIED and request.method == "POST"
+        )
+        return cast(Response, redirect(url_for("login.sign_in"))) if unsent else None
+    return carrying.lost(found, signed_in=isinstance(error, CSRFError) and auth.visitor() is not None)
+
+
 def _form_again() -> str:
     """Where the form that was sent can be opened, if its address can be."""
     adapter = current_app.create_url_adapter(request)
@@ -76,9 +91,8 @@ def _form_again() -> str:
 
 def _typed() -> dict[str, str]:
     """What was typed about a row: the browser forgets it, for pages are not stored. Never a password."""
-    if request.endpoint != "predictions.form":
-        return {}
-    return {name: text for name, text in request.form.items() if text and name not in (TOKEN, ONCE)}
+    found = carrying.sent()
+    return found.fields if found else {}
 
 
 def _frame() -> dict[str, Any]:

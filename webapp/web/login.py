@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from webapp import auth
 from webapp.errors import CodeNeeded, InvalidInput, NotFound, NotSignedIn, Problem, TooMany
 from webapp.services import reset_links
+from webapp.web import carrying
 from webapp.web.languages import LANGUAGES
 from webapp.wording import said
 
@@ -26,11 +27,13 @@ def sign_in() -> Response | str | tuple[str, int, dict[str, str]]:
     try:
         auth.sign_in(username, request.form.get("password", ""))
     except CodeNeeded:
+        if carrying.carried():
+            return render_template("login/code.html", refused="")
         return redirect(url_for("login.code", next=request.args.get("next")))
     except (NotSignedIn, TooMany) as error:
         page = render_template("login/sign_in.html", refused=error.detail, username=username)
         return _refused(page, error)
-    return redirect(auth.safe_next(request.args.get("next")))
+    return carrying.onward() or redirect(auth.safe_next(request.args.get("next")))
 
 
 @blueprint.route("/login/code", methods=["GET", "POST"])
@@ -38,6 +41,8 @@ def code() -> Response | str | tuple[str, int, dict[str, str]]:
     """The second step, for a few minutes after the first: a code of the app, or a recovery code."""
     _choose_language()
     if not auth.password_shown():
+        if carrying.carried():
+            return render_template("login/sign_in.html", refused="", username="")
         return redirect(url_for("login.sign_in", next=request.args.get("next")))
     if request.method != "POST":
         return render_template("login/code.html", refused="")
@@ -47,7 +52,7 @@ def code() -> Response | str | tuple[str, int, dict[str, str]]:
         return _refused(render_template("login/code.html", refused=error.detail), error)
     except NotSignedIn:
         return redirect(url_for("login.sign_in", next=request.args.get("next")))
-    return redirect(auth.safe_next(request.args.get("next")))
+    return carrying.onward() or redirect(auth.safe_next(request.args.get("next")))
 
 
 @blueprint.route("/reset/<token>", methods=["GET", "POST"])
