@@ -122,6 +122,8 @@ def spread(database: Path) -> None:
                 "UPDATE predictions SET created_us = ? - ?, finished_us = ? - ? + latency_us WHERE seq = ?",
                 (now, back, now, back, seq),
             )
+        for counted in ("rollups", "horizons"):  # of the times before
+            connection.execute(f"DELETE FROM {counted}")
         failed = connection.execute("SELECT model_id, kind, count FROM failures").fetchall()
         connection.execute("DELETE FROM failures")
         for model, kind, count in failed:
