@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from tests.conftest import ApiClient, password
 from webapp import auth, doors
+from webapp.auth import bearers
 from webapp.db.users import ROLES
 from webapp.errors import NotSignedIn
 from webapp.services import users
@@ -196,7 +197,7 @@ def test_a_remembered_token_is_asked_about_again_after_a_change(app: Flask, forg
 def test_only_so_many_tokens_are_remembered(
     app: Flask, forge: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "REMEMBERED", 3)
+    monkeypatch.setattr(bearers, "REMEMBERED", 3)
     for n in range(8):
         auth.bearer(forge(jti=f"token-{n}"))
         assert 1 <= len(app.extensions["bearers"]) <= 3

@@ -13,7 +13,7 @@ from flask import Flask
 
 from tests.conftest import password
 from tests.web.conftest import Browser
-from webapp import auth
+from webapp.auth import visits
 from webapp.services import reset_links, second_factor, users
 from webapp.services.people import Actor
 
@@ -75,7 +75,7 @@ def test_the_second_step_is_of_the_browser_that_took_the_first_and_soon_over(
 ) -> None:
     browser = begin(app)
     assert Browser(app.test_client()).get("/login/code").location == "/login"
-    monkeypatch.setattr(auth, "STEP_SECONDS", 0)
+    monkeypatch.setattr(visits, "STEP_SECONDS", 0)
     late = begin(app)
     assert late.get("/login/code").location == "/login"
     assert browser.get("/login/code").status_code == 200

@@ -1,0 +1,102 @@
+"""Who may call what: one row an endpoint."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Flask
+
+Roles = frozenset[str]
+ANYONE: Final[Roles] = frozenset({"anyone"})
+SIGNED_IN: Final[Roles] = frozenset({"analyst", "publisher", "auditor", "admin"})
+PREDICTORS: Final[Roles] = SIGNED_IN - {"auditor"}
+READERS: Final[Roles] = frozenset({"auditor", "admin"})
+ADMINS: Final[Roles] = frozenset({"admin"})
+#: Every endpoint and who may call it; the start fails for one that has no row. Whose records a person sees is
+#: decided further down, in the services.
+POLICY: dict[str, Roles] = {
+    "bootstrap.static": ANYONE,
+    "probes.livez": ANYONE,
+    "probes.readyz": ANYONE,
+    "probes.metrics": ANYONE,  # of this machine, which the probe checks itself
+    "api.login": ANYONE,
+    "api.refresh": ANYONE,  # shows a refresh token, which is no access token
+    "api.logout": SIGNED_IN,
+    "api.list_models": SIGNED_IN,
+    "api.show_model": SIGNED_IN,
+    "api.list_versions": SIGNED_IN,
+    "api.predict": PREDICTORS,
+    "api.predict_default": PREDICTORS,
+    "api.list_predictions": SIGNED_IN,
+    "api.show_prediction": SIGNED_IN,
+    "api.report_outcome": PREDICTORS,
+    "api.batches": SIGNED_IN,  # to look at; who may send one is asked where it is taken in
+    "api.show_job": SIGNED_IN,
+    "api.cancel_job": PREDICTORS,
+    "api.show_result": SIGNED_IN,
+    "api.openapi_document": ANYONE,  # the models are in it only for somebody signed in
+    "api.docs": ANYONE,
+    "api.errors": ANYONE,
+    "api.docs_asset": ANYONE,
+    "login.sign_in": ANYONE,
+    "login.code": ANYONE,  # who has shown a password in the same browser, which the page checks itself
+    "login.reset": ANYONE,  # who has the link
+    "login.sign_out": SIGNED_IN,
+    "home.dashboard": SIGNED_IN,
+    "home.chart": SIGNED_IN,
+    "models.index": SIGNED_IN,
+    "models.show": SIGNED_IN,
+    "predictions.form": PREDICTORS,
+    "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
+    "history.index": SIGNED_IN,
+    "history.export": SIGNED_IN,
+    "history.export_parquet": SIGNED_IN,
+    "history.record": SIGNED_IN,
+    "history.print_record": SIGNED_IN,
+    "history.list_saved": SIGNED_IN,
+    "history.save": SIGNED_IN,
+    "history.change_saved": SIGNED_IN,
+    "history.review": PREDICTORS,
+    "history.outcome": PREDICTORS,
+    "audit.print_history": SIGNED_IN,
+    "jobs.index": SIGNED_IN,
+    "jobs.new": PREDICTORS,
+    "jobs.show": SIGNED_IN,
+    "jobs.state": SIGNED_IN,
+    "jobs.result": SIGNED_IN,
+    "jobs.problems": SIGNED_IN,
+    "jobs.act": PREDICTORS,
+    "account.index": SIGNED_IN,
+    "account.display": SIGNED_IN,
+    "account.make_token": SIGNED_IN,
+    "account.end_sign_in": SIGNED_IN,
+    "account.end_others": SIGNED_IN,
+    "account.factor": SIGNED_IN,
+    "account.change_factor": SIGNED_IN,
+    "admin.people": ADMINS,
+    "admin.create_user": ADMINS,
+    "admin.person": ADMINS,
+    "admin.change_user": ADMINS,
+    "access.index": ADMINS,
+    "access.model": ADMINS,
+    "activity.index": READERS,
+    "assets.send": ANYONE,
+}
+#: Faces of programs: they take tokens and never the cookie.
+TOKEN_FACES = frozenset({"api"})
+#: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
+CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default"})
+#: They take a file, which may be larger than other bodies.
+UPLOADS = frozenset({"jobs.new"})
+#: What was typed into these forms is carried through a sign-in, where one is needed to send them.
+CARRIED = frozenset({"predictions.form", "predictions.fill"})
+#: What somebody with a one-time password can still open.
+BEFORE_CHANGE = frozenset({"account.index", "login.sign_out"})
+
+
+def check_policy(app: Flask) -> None:
+    """Raises RuntimeError naming endpoints without a row in POLICY, and rows without an endpoint."""
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    bare, stale = sorted(endpoints - POLICY.keys()), sorted(POLICY.keys() - endpoints)
+    if bare or stale:
+        raise RuntimeError(f"auth.POLICY: endpoints without a row: {bare}; rows without an endpoint: {stale}")
