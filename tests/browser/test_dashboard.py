@@ -69,9 +69,8 @@ def test_a_class_has_the_colour_that_it_has_elsewhere(desk: Open) -> None:
 
 
 def test_months_are_named_in_the_language_of_the_page(desk: Open) -> None:
-    here = desk("alice", locale="pt-BR")
-    ask(here)
-    page = drawn(here, "/?model=iris&period=year")
+    ask(desk("alice"))
+    page = drawn(desk("alice", locale="pt-BR"), "/?model=iris&period=year")
     ticks = " ".join(page.locator(".xtick text").all_text_contents()).lower()
     assert any(name in ticks for name in ("fev", "abr", "mai", "ago", "set", "out", "dez")), ticks
     assert not any(name in ticks for name in ("feb", "apr", "may", "aug", "sep", "oct", "dec")), ticks

@@ -97,7 +97,7 @@ def test_everything_but_the_charts_works_without_javascript(desk: Open) -> None:
     here.page.goto("/")
     expect(here.page.locator(".chart table").first).to_be_visible()
     expect(here.page.locator(".plot").first).to_be_hidden()
-    expect(here.page.locator("noscript button")).to_be_visible()
+    expect(here.page.locator(".toolbar button[type=submit]")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])

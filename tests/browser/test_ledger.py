@@ -146,7 +146,7 @@ def test_a_report_in_portuguese_counts_its_pages_so(desk: Open) -> None:
     here = desk("dave", locale="pt-BR")
     here.open("/audit/print?model=iris")
     pages = PdfReader(io.BytesIO(here.page.pdf(prefer_css_page_size=True))).pages
-    assert len(pages) == 2
+    assert len(pages) > 1
     for number, page in enumerate(pages, 1):
-        assert f"Página {number} de 2" in page.extract_text()
+        assert f"Página {number} de {len(pages)}" in page.extract_text()
         assert page.mediabox.width > page.mediabox.height

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from tests import server as servers
 from tests.faults.conftest import Installation
 from tests.server import Server, serve
+from webapp.web import assets
 
 HURRIED = """
 exec(compile(open("gunicorn.conf.py").read(), "gunicorn.conf.py", "exec"))
@@ -115,7 +115,7 @@ def test_who_sends_more_than_is_read_still_gets_the_answer(hurried: Server) -> N
 
 
 def test_an_answer_that_nobody_takes_is_given_up(hurried: Server) -> None:
-    script = f"/assets/plotly-{version('plotly')}.min.js"
+    script = f"/assets/{assets.stamp('plotly.min.js')}/plotly.min.js"
     size = len(hurried.ask("GET", script)[2])
     got = 0
     with socket.create_connection(("127.0.0.1", hurried.port)) as connection:

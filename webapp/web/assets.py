@@ -52,15 +52,19 @@ def send(stamp: str, name: str) -> Answer:
 
 def address(name: str) -> str:
     """Where a page finds a file; raises NotFound."""
-    return url_for("assets.send", stamp=_file(name).stamp, name=name)
+    return url_for("assets.send", stamp=stamp(name), name=name)
+
+
+def stamp(name: str) -> str:
+    """What an address changes with; raises NotFound."""
+    return _file(name).stamp
 
 
 @cache
 def _file(name: str) -> File:
     plain = _path(name).read_bytes()
-    stamp = hashlib.sha256(plain).hexdigest()[:12]
     kind = guess_type(name)[0] or "application/octet-stream"
-    return File(stamp, plain, gzip.compress(plain, 6, mtime=0), kind)
+    return File(hashlib.sha256(plain).hexdigest()[:12], plain, gzip.compress(plain, 6, mtime=0), kind)
 
 
 def _path(name: str) -> Path:
