@@ -55,6 +55,16 @@ def test_what_is_written_can_be_read(theme: str) -> None:
     assert [(t, g, round(found[t, g], 2)) for t, g, least in pairs if found[t, g] < least] == []
 
 
+@pytest.mark.parametrize("name", ["app.css", "print.css"])
+def test_no_rule_is_swallowed_by_one_left_open(name: str) -> None:
+    depth, swallowed = 0, []
+    for line in re.sub(r"/\*.*?\*/", "", (ROOT / "static" / name).read_text(), flags=re.DOTALL).splitlines():
+        if depth and line and not line.startswith((" ", "}")):  # what stands within another rule is indented
+            swallowed.append(line)
+        depth += line.count("{") - line.count("}")
+    assert (depth, swallowed) == (0, [])
+
+
 def test_the_page_on_design_names_every_token_and_macro() -> None:
     assert [t for t in TOKENS if f"`--{t}`" not in PAGE] == []
     assert [m for m in MACROS if f"`m.{m}" not in PAGE] == []
