@@ -18,8 +18,8 @@ from tests.web.conftest import Browser
 from webapp.db import Event, User
 from webapp.db.base import session
 from webapp.services import history
+from webapp.services.cells import safe
 from webapp.web import exports
-from webapp.web.exports import safe
 
 Open = Callable[[str], Browser]
 

@@ -11,7 +11,6 @@ from webapp.extensions import Base
 
 ACCESS = "access"  # accounts, sessions, tokens
 REGISTRY = "registry"  # models, versions, aliases
-TOPICS = (ACCESS, REGISTRY)
 
 
 class Change(Base):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -14,12 +13,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from webapp.errors import NotFound
+from webapp.services.cells import safe
 from webapp.services.history import Record
 from webapp.wording import said
 
-#: A sign that begins a formula, full width or not, after what a spreadsheet may drop or take for a new cell.
-FORMULA = re.compile(r'(^[\s;,"]*|[\s;,"]+)([=+\-@＝＋－＠]?)')
-NEW_CELL = re.compile(r"[;,\t\r\n]")
 FLUSH = 200
 #: Rows of a group of a Parquet file, which are held in memory together.
 GROUP = 2_000
@@ -97,20 +94,6 @@ def _input(name: str) -> Callable[[Record], Any]:
 
 def _inputs(record: Record) -> str | None:
     return None if record.inputs is None else orjson.dumps(record.inputs).decode()
-
-
-def safe(value: Any) -> Any:
-    """Text with an apostrophe before each sign that a spreadsheet might begin a formula at; numbers stay numbers."""
-    if not isinstance(value, str):
-        return value
-    text = FORMULA.sub(_disarm, value)
-    return f"'{text}" if text.startswith(("\t", "\r", "\n")) else text
-
-
-def _disarm(found: re.Match[str]) -> str:
-    before, sign = found.groups()
-    begins = found.start() == 0 or NEW_CELL.search(before)
-    return f"{before}'{sign}" if sign and begins else found[0]
 
 
 def lines(records: Iterable[Record], columns: dict[str, Field]) -> Iterator[bytes]:

@@ -16,13 +16,13 @@ from webapp.doors import desk
 from webapp.errors import InvalidInput, NotFound, Problem
 from webapp.extensions import cache
 from webapp.services import monitoring, registry
+from webapp.services.cells import safe
 from webapp.services.clock import now_us
 from webapp.services.filters import Filters
 from webapp.services.monitoring import Overview, bucket_us
 from webapp.services.people import Actor
 from webapp.services.registry import ModelDetail
 from webapp.web.charts import Chart, overview_charts
-from webapp.web.exports import safe
 from webapp.web.words import NAMES, change, duration, percent, thousands
 
 HOUR_US = 3600 * 1_000_000
