@@ -80,19 +80,19 @@ def _profile(options: argparse.Namespace, work: Path) -> bool:
 def _scale(options: argparse.Namespace, work: Path) -> bool:
     found = scale.measure(case(options.models[0]), work / "parecer", options.sizes)
     few, many = min(found), max(found)
-    headings = ("p50, ms", *(f"{size:,} records" for size in found), "growth")
+    headings = ("", *(f"p50 ms, {n:,} records" for n in found), "growth", f"p95 ms, {many:,} records")
     rows = [
         (
             name,
-            *(f"{found[size][name]:.2f}" for size in found),
-            report.times(found[many][name] / found[few][name]),
+            *(f"{of[name].p50:.1f}" for of in found.values()),
+            report.times(found[many][name].p50 / found[few][name].p50),
+            f"{found[many][name].p95:.1f}",
         )
         for name in found[few]
     ]
     print(report.markdown(headings, rows))
-    report.keep(
-        "scale", {"machine": machine(), "p50_ms": {str(size): dict(row) for size, row in found.items()}}
-    )
+    kept = {str(n): {name: taken._asdict() for name, taken in of.items()} for n, of in found.items()}
+    report.keep("scale", {"machine": machine(), "ms": kept})
     return False
 
 

@@ -1,4 +1,4 @@
-"""Does the cost stay flat? The same four requests with few records and with many."""
+"""Does the cost stay flat? The same requests, with few records and with many: one by program, the others pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from http.cookiejar import CookieJar
 from itertools import cycle
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, Request, build_opener
@@ -18,11 +18,33 @@ from bench import client
 from bench.batch import ROWS, instances
 from bench.cases import Case
 from bench.processes import BenchError
-from bench.servers import PARECER, USER, Up, serving
+from bench.servers import PARECER, Up, serving
 from bench.target import Target
 
 SIZES = (1_000, 100_000)
 ASKED, UNCOUNTED = 100, 10
+#: Who looks at pages: one that sees all records, which is more work than one's own.
+READER = "reader"
+#: Page -> its address; MODEL and RECORD are filled in.
+PAGES = {
+    "dashboard": "/",
+    "dashboard of a model": "/?model=MODEL&period=week",
+    "history": "/predictions",
+    "history of a model": "/predictions?model=MODEL&warned=no",
+    "history, searched": "/predictions?q=nothing+like+it",
+    "history, reviewed": "/predictions?reviewed=yes",
+    "record": "/predictions/RECORD",
+    "decision sheet": "/predictions/RECORD/print",
+    "report of 5,000 records": "/audit/print",
+    "models": "/models",
+    "model": "/models/MODEL",
+    "form": "/models/MODEL/predict",
+    "form with its answer": "/models/MODEL/predict?record=RECORD",
+    "batches": "/jobs",
+    "account": "/account",
+    "people": "/admin/users",
+    "activity": "/admin/activity",
+}
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
@@ -35,18 +57,26 @@ class Asked(NamedTuple):
     body: bytes | None = None
 
 
-def measure(case: Case, work: Path, sizes: tuple[int, ...] = SIZES) -> dict[int, Mapping[str, float]]:
-    """Median milliseconds of predict, dashboard, history and record at each number of records."""
+class Taken(NamedTuple):
+    """Milliseconds from the request to the last byte of its answer."""
+
+    p50: float
+    p95: float
+
+
+def measure(case: Case, work: Path, sizes: tuple[int, ...] = SIZES) -> dict[int, Mapping[str, Taken]]:
+    """What predict and each page takes at each number of records."""
     work.mkdir(exist_ok=True)
     PARECER.prepare(case, work)
-    found: dict[int, Mapping[str, float]] = {}
+    PARECER.add_user(work, READER, "admin")
+    found: dict[int, Mapping[str, Taken]] = {}
     with serving(PARECER, case, work) as up:
-        cookie, stored = sign_in(up.base, USER, PARECER.password), 0
+        cookie, stored = sign_in(up.base, READER, PARECER.password), 0
         for size in sizes:
             fill(up.target, case, size - stored)
             stored = size
             found[size] = {
-                name: p50_ms(up, asked) for name, asked in questions(up.target, cookie, case).items()
+                name: taken(up, asked) for name, asked in questions(up.target, cookie, case).items()
             }
     return found
 
@@ -72,26 +102,24 @@ def fill(target: Target, case: Case, records: int) -> None:
 
 
 def questions(target: Target, cookie: str, case: Case) -> dict[str, Sequence[Asked]]:
-    """What is asked, by name: predict with changing rows, and three pages, one of them a fresh record's."""
+    """What is asked, by name: predict with changing rows, and the pages, some of them of a fresh record."""
     made = client.post(target.url, target.body(case.rows[0]), target.headers)
     path, page = urlsplit(target.url).path, {"Cookie": cookie}
     headers = {"Content-Type": "application/json", **target.headers}
-    return {
-        "predict": [
-            Asked("POST", path, headers, client.encode(target.body(row))) for row in case.rows[:ASKED]
-        ],
-        "dashboard": [Asked("GET", "/", page)],
-        "history": [Asked("GET", "/predictions", page)],
-        "record": [Asked("GET", f"/predictions/{made['id']}", page)],
-    }
+    predict = [Asked("POST", path, headers, client.encode(target.body(row))) for row in case.rows[:ASKED]]
+
+    def look(address: str) -> list[Asked]:
+        return [Asked("GET", address.replace("MODEL", case.name).replace("RECORD", made["id"]), page)]
+
+    return {"predict": predict, **{name: look(address) for name, address in PAGES.items()}}
 
 
-def p50_ms(up: Up, asked: Sequence[Asked]) -> float:
-    """Median of one-at-a-time requests on one connection, after a few that do not count."""
+def taken(up: Up, asked: Sequence[Asked]) -> Taken:
+    """Of one-at-a-time requests on one connection, after a few that do not count."""
     connection, turns = HTTPConnection(urlsplit(up.base).netloc), cycle(asked)
-    taken = [_ms(connection, next(turns)) for _ in range(UNCOUNTED + ASKED)]
+    times = [_ms(connection, next(turns)) for _ in range(UNCOUNTED + ASKED)][UNCOUNTED:]
     connection.close()
-    return median(taken[UNCOUNTED:])
+    return Taken(median(times), quantiles(times, n=20)[-1])
 
 
 def _ms(connection: HTTPConnection, asked: Asked) -> float:

@@ -32,22 +32,18 @@ class Parecer:
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
 
     def prepare(self, case: Case, work: Path) -> None:
-        log, env = work / "log", self._environment(work)
         if data_dir(work).exists():
             return
-        processes.run([str(BIN / "python"), "run.py", "prepare"], log, cwd=ROOT, env=env)
-        create = [
-            str(BIN / "flask"),
-            "--app",
-            "run",
-            "user",
-            "create",
-            USER,
-            "--role",
-            "analyst",
-            "--password-stdin",
-        ]
-        processes.run(create, log, cwd=ROOT, env=env, stdin=f"{self.password}\n")
+        command = [str(BIN / "python"), "run.py", "prepare"]
+        processes.run(command, work / "log", cwd=ROOT, env=self._environment(work))
+        self.add_user(work, USER, "analyst")
+
+    def add_user(self, work: Path, name: str, role: str) -> None:
+        """One more person, with the same password as the bench user."""
+        create = [str(BIN / "flask"), "--app", "run", "user", "create", name, "--role", role]
+        typed = f"{self.password}\n"
+        environment = self._environment(work)
+        processes.run([*create, "--password-stdin"], work / "log", cwd=ROOT, env=environment, stdin=typed)
 
     def launch(self, case: Case, work: Path, port: int) -> Launch:
         command = [str(BIN / "gunicorn"), "-c", "gunicorn.conf.py", "run:app"]

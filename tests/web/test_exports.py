@@ -45,9 +45,9 @@ def test_what_begins_no_formula_stays_as_it_is(value: object) -> None:
 
 
 def test_a_long_text_of_separators_takes_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     safe("\n" * 200_000 + "x" + " " * 200_000)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_text_is_quoted_and_numbers_are_not(browser: Open, ledger: Ledger) -> None:

@@ -399,9 +399,9 @@ def test_the_same_values_of_a_newer_version_are_asked(
 def test_a_form_far_larger_than_its_fields_is_not_taken_apart(browser: Open, path: str) -> None:
     alice = browser("alice")
     kind = "application/x-www-form-urlencoded"
-    begun = time.monotonic()
+    begun = time.process_time()
     assert alice.client.post(path, data=b"a=1&" * 1_900_000, content_type=kind).status_code == 413
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_form_may_be_as_large_as_its_texts(app: Flask) -> None:
