@@ -1,4 +1,4 @@
-"""`python -m bench [compare|batch|profile|scale|dashboard]`: what each measures is told in README.md."""
+"""`python -m bench [compare|batch|file|profile|scale|dashboard]`: what each measures is told in README.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import batch, dashboard, latency, report, scale
+from bench import batch, dashboard, file, latency, report, scale
 from bench.cases import TITLES, case
 from bench.compare import compare
 from bench.load import find_wrk
@@ -59,6 +59,17 @@ def _batch(options: argparse.Namespace, work: Path) -> bool:
         print(f"{name}: {result.rate:,.0f} recorded rows/s in batches of {batch.ROWS}; bare SQLite "
               f"{result.bare_rate:,.0f}; {report.times(result.rate / result.bare_rate)}")  # fmt: skip
     report.keep("batch", {"machine": machine(), **{name: result.to_dict() for name, result in found.items()}})
+    return False
+
+
+def _file(options: argparse.Namespace, work: Path) -> bool:
+    found = file.measure(case(options.models[0]), max(options.sizes), work / "parecer")
+    print(
+        f"{found.rows:,} rows: looked through {found.checked_rate:,.0f} a second; recorded {found.rate:,.0f} a "
+        f"second; bare SQLite {found.bare_rate:,.0f}; {report.times(found.rate / found.bare_rate)}; "
+        f"most memory of the worker {found.worker_mb:.0f} MB, of the web server {found.web_mb:.0f} MB"
+    )
+    report.keep("file", {"machine": machine(), **found.to_dict()})
     return False
 
 
@@ -112,6 +123,7 @@ def _dashboard(options: argparse.Namespace, work: Path) -> bool:
 COMMANDS = {
     "compare": _compare,
     "batch": _batch,
+    "file": _file,
     "profile": _profile,
     "scale": _scale,
     "dashboard": _dashboard,
@@ -134,7 +146,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement")
-    parser.add_argument("--sizes", type=_sizes, default=scale.SIZES, metavar="N,N", help="records, for scale")
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        default=scale.SIZES,
+        metavar="N,N",
+        help="records, for scale, file and dashboard",
+    )
     parser.add_argument("--write-docs", action="store_true", help="write docs/reference/speed.md as well")
     return parser
 

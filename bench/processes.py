@@ -36,7 +36,12 @@ class Running:
 
     def worker_rss_mb(self) -> float:
         """Resident memory of the largest process of this server, in MB."""
-        return max((_rss_kb(pid) for pid in _marked(self.mark)), default=0) / 1024
+        return max((_memory_kb(pid, "VmRSS:") for pid in _marked(self.mark)), default=0) / 1024
+
+    def peak_rss_mb(self, word: str) -> float:
+        """The most memory that a process with `word` in its command ever had resident, in MB."""
+        sought = (pid for pid in _marked(self.mark) if word in _command(pid))
+        return max((_memory_kb(pid, "VmHWM:") for pid in sought), default=0) / 1024
 
 
 def free_port() -> int:
@@ -117,9 +122,16 @@ def _environ(entry: Path) -> list[bytes]:
         return []
 
 
-def _rss_kb(pid: int) -> int:
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _memory_kb(pid: int, name: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

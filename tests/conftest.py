@@ -151,6 +151,8 @@ def close(app: Flask) -> None:
         app.extensions["desk"].commits.close()
         app.extensions["desk"].workshop.queue.close()
         app.extensions["sqlalchemy"].engine.dispose()
+    # Its listeners know the application, which would never be forgotten: a thousand of them are a gigabyte.
+    app.extensions["sqlalchemy"]._app_engines.pop(app, None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
