@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from flask.testing import FlaskClient
 
+from tests.web.conftest import Browser
 from webapp.wording import in_words, said, said_n
 
 
@@ -28,3 +31,17 @@ def test_what_a_service_says_can_be_said_in_another_language(n: int, told: str) 
     assert text == f"{n} row{'s' if n > 1 else ''} lack{'' if n > 1 else 's'}: column"
     assert in_words(text, lambda one, _many, number: german[one, number]) == told
     assert in_words("plain", lambda *_: "other") == "plain"
+
+
+@pytest.mark.parametrize("first", ["en", "pt-BR"])
+def test_a_page_does_not_keep_the_language_of_who_saw_it_first(
+    browser: Callable[[str], Browser], first: str
+) -> None:
+    """Jinja would apply a filter to a literal while it reads the template, once for all."""
+    second = {"en": "pt-BR", "pt-BR": "en"}[first]
+    alice = browser("alice")
+    for language in (first, second):
+        page = alice.client.get("/predictions", headers={"Accept-Language": language}).text
+        said, other = ("overridden", "substituída") if language == "en" else ("substituída", "overridden")
+        assert f'value="overridden" >{said}</option>' in page
+        assert f">{other}</option>" not in page

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from werkzeug.urls import iri_to_uri
 
 from webapp import auth
@@ -46,11 +48,22 @@ def init_app(app: Flask) -> None:
     languages.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    app.jinja_env.filters.update(words.FILTERS | events.FILTERS, unpacked=unpack)
+    filters = words.FILTERS | events.FILTERS | {"unpacked": unpack}
+    app.jinja_env.filters.update({name: _asked_each_time(filter) for name, filter in filters.items()})
     app.jinja_env.globals.update(
         addresses.GLOBALS | assets.GLOBALS | carrying.GLOBALS | words.GLOBALS, now_us=now_us
     )
     app.context_processor(_frame)
+
+
+def _asked_each_time(filter: Callable[..., Any]) -> Callable[..., Any]:
+    """Without the context, Jinja would apply a filter to a literal once, in the language of whoever came first."""
+
+    @pass_context
+    def ask(_context: Context, *args: Any, **kwargs: Any) -> Any:
+        return filter(*args, **kwargs)
+
+    return ask
 
 
 def error_page(error: Exception) -> Response:
@@ -60,9 +73,9 @@ def error_page(error: Exception) -> Response:
     back = auth.this_page()
     if isinstance(error, NotSignedIn) and back and request.endpoint != "login.sign_in":
         return cast(Response, redirect(url_for("login.sign_in", next=back)))
-    if isinstance(error, NotFound | MethodNotAllowed) and "Authorization" not in request.headers:
-        g.actor = auth.visitor()  # no route was found, so nobody has asked who this is
     told: Told = tell(error)
+    if g.get("actor") is None and told.status < 500 and "Authorization" not in request.headers:
+        g.actor = auth.visitor()  # refused before anybody asked who this is
     shown: dict[str, Any] = {"told": told, "detail": told.detail}
     if isinstance(error, CSRFError):
         shown |= {"detail": STALE, "again": _form_again(), "typed": _typed()}
