@@ -50,7 +50,7 @@ function themed(layout, width, onPaper) {
     ...layout,
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
-    separators: language === "pt-BR" ? ",." : ".,",
+    separators: language === "pt-BR" ? ",." : ".\u202f",
     hoverlabel,
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: "var(--ink-2)" },
     // Labels that do not fit side by side would be turned, and cut off below the plot.
@@ -60,14 +60,18 @@ function themed(layout, width, onPaper) {
 }
 
 // On paper, colour alone does not survive and the page is narrower than the window.
-const shapes = ["", "/", "x", "-", "\\", "|", "+", "."];
-const dashes = ["solid", "dash", "dot"];
+// The order is that of the classes in print.css.
+const shapes = ["", "/", "-", "\\", "|", "", "", ""];
+const fills = ["#000", "#000", "#000", "#000", "#000", "#777", "#ccc", "#fff"];
 const FULL = 600;
 const HALF = 270;
 
-function forPaper(trace, i) {
-  if (trace.type === "bar") return { ...trace, marker: { ...trace.marker, pattern: { shape: shapes[i % shapes.length] } } };
-  return { ...trace, line: { ...trace.line, dash: dashes[i % dashes.length] } };
+function forPaper(trace) {
+  if (trace.type !== "bar") return trace;
+  const place = /--c(\d)/.exec(trace.marker.color)?.[1];
+  const shape = place === undefined ? "x" : shapes[place];
+  const pattern = { shape, fgcolor: "#000", bgcolor: "#fff", size: 5, solidity: 0.3 };
+  return { ...trace, marker: { color: fills[place] ?? "#000", pattern, line: { color: "#000", width: 0.5 } } };
 }
 
 function draw(plot, figure, onPaper = false) {

@@ -4,6 +4,7 @@
 const box = document.getElementById("job");
 const PAUSE = 1000;
 const REACHED = "a[href], button, summary, input, select";
+const away = document.getElementById("away");
 let shown = "";
 
 async function follow() {
@@ -15,8 +16,12 @@ async function follow() {
       const text = await answer.text();
       const plain = text.replace(/name="csrf_token" value="[^"]*"/g, ""); // another one in every answer
       if (plain !== shown) { shown = plain; show(text); }
+      away.hidden = true;
     } else pause *= 5;
-  } catch { pause *= 5; } // the server may be starting again
+  } catch { // the server may be starting again
+    pause *= 5;
+    away.hidden = false;
+  }
   if (box.querySelector("[data-active]")) setTimeout(follow, pause);
 }
 

@@ -69,7 +69,8 @@ for (const input of ask.querySelectorAll("input[data-number], input[list]")) {
     const value = read(input.value);
     band.classList.toggle("unset", Number.isNaN(value));
     band.classList.toggle("outside", said !== "" && !Number.isNaN(value));
-    slider.value = Number.isNaN(value) ? read(input.dataset.typical) || slider.min : value;
+    const typical = parseFloat(input.dataset.typical); // as schemas write it: with a point, whatever the page does
+    slider.value = !Number.isNaN(value) ? value : Number.isNaN(typical) ? slider.min : typical;
   };
   input.addEventListener("input", () => follow(true));
   input.addEventListener("change", () => follow(false));
@@ -153,9 +154,10 @@ async function whatIf() {
       localTimes(answer); // of page.js
       moved.textContent = [...answer.querySelectorAll(".said, .classes .first.num, .before")].map((p) => p.textContent.trim().replace(/\s+/g, " ")).join(", ");
     } else {
-      const said = [...page.querySelectorAll("main [role=alert]")].map((p) => p.textContent.trim().replace(/\s+/g, " "));
+      const parts = [...page.querySelectorAll("main .summary li, main .note[role=alert] p")];
+      const said = parts.map((p) => p.textContent.trim().replace(/\s+/g, " "));
       const note = Object.assign(document.createElement("div"), { className: "note danger", role: "alert" });
-      note.textContent = said.join(" ") || response.statusText;
+      note.textContent = said.join(" · ") || response.statusText;
       answer.querySelector(".note.danger")?.remove();
       answer.prepend(note);
       last = "";

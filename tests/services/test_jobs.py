@@ -91,6 +91,20 @@ def test_a_file_becomes_records_and_a_result(app: Flask, add: Add, actor: Actors
     assert float(rows[0]["p(setosa)"]) > 0.9 and rows[0]["sepal_length"] == "5.1"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_result_is_written_as_its_file_was(app: Flask, add: Add, actor: Actors, encoding: str) -> None:
+    text = f"{HEADING};caso\n{ROW};ação\n".replace(",", ";").replace(".", ",")
+    how = {"encoding": encoding} if encoding == "cp1252" else {}
+    job = predicted(app, actor("alice"), add(text.encode(encoding), **how))
+    data = b"".join(jobs.result(app.extensions["desk"], actor("alice"), job.id).data)
+    assert data.startswith(b"\xef\xbb\xbf") == (encoding != "utf-8")
+    [row] = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=";")
+    assert (row["sepal_length"], row["caso"], row["row"]) == ("5,1", "ação", "1")
+    shares = [row[f"p({label})"] for label in ("setosa", "versicolor", "virginica")]
+    assert not any("." in share for share in shares)
+    assert sum(float(share.replace(",", ".")) for share in shares) == pytest.approx(1)
+
+
 def test_bad_rows_are_named_and_skipped(app: Flask, add: Add, actor: Actors) -> None:
     job = add(f"{HEADING}\n{ROW}\n5.1,3.5,long,0.2\n5.1,3.5\n{ROW}\n")
     assert (job.n_rows, job.bad_rows) == (4, 2)

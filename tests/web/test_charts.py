@@ -77,7 +77,7 @@ def test_a_chart_says_the_main_thing_in_words() -> None:
         "virginica 66.7 %, setosa 33.3 %. Most in a minute: 3, from 1970-01-01 00:00 UTC."
     )
     assert latency.says == "95 % of all within 2 ms. The highest p99 is 3 ms, from 1970-01-01 00:00 UTC."
-    assert scores.says == "Most lie from 0.5 to 1: 66.7 %."
+    assert scores.says == "The fullest bar is from 0.5 to 1, with 66.7 %."
     assert channels.says == "API 100.0 %."
 
 
@@ -94,7 +94,7 @@ def test_a_percentile_is_seen_under_another() -> None:
     seen = replace(SEEN, p50_us=[1000, None], p95_us=[1000, None], p99_us=[1000, None])
     lines = traces(seen, 1)
     assert [t["zorder"] for t in lines] == [3, 2, 1]
-    assert sorted({t["marker"]["size"] for t in lines}) == [4, 8, 12]
+    assert sorted({t["marker"]["size"] for t in lines}) == [5, 9, 12]
 
 
 def test_another_version_is_a_thin_line_on_every_chart_over_time() -> None:
@@ -105,7 +105,13 @@ def test_another_version_is_a_thin_line_on_every_chart_over_time() -> None:
         assert [a["text"] for a in charts[name]["annotations"]] == ["v2"]
     both = replace(seen, marks=[*seen.marks, Mark(0, "diabetes", "1")])
     names = [a["text"] for a in overview_charts(both)[0].figure["layout"]["annotations"]]
-    assert names == ["iris v2", "diabetes v1"]
+    assert names == ["diabetes v1", "iris v2"]
+
+
+def test_versions_of_one_moment_have_one_name() -> None:
+    marks = [Mark(MINUTE + n, model, "1") for n, model in enumerate(("iris", "diabetes"))]
+    [name] = overview_charts(replace(SEEN, marks=marks))[0].figure["layout"]["annotations"]
+    assert (name["text"], name["hovertext"]) == ("2 versions", "iris v1<br>diabetes v1")
 
 
 def test_the_smallest_of_many_series_are_shown_together() -> None:

@@ -51,14 +51,14 @@ def test_an_empty_dashboard_says_how_to_begin(browser: Open) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("period=nonsense", "“period” must be one of hour, day"),
-        ("channel=fax", "“channel” must be one of form"),
-        ("version=x&model=iris", "“version” must be the number of a version"),
-        ("version=1", "“version” needs a model beside it"),
+        ("period=nonsense", "“Period” must be one of hour, day"),
+        ("channel=fax", "“Channel” must be one of form"),
+        ("version=x&model=iris", "“Version” must be the number of a version"),
+        ("version=1", "“Version” needs a model beside it"),
         ("label=setosa", "“label” is not a filter of the dashboard"),
         ("nonsense=1", "“nonsense” is not a filter of the dashboard"),
-        ("from=yesterday", "“from” must be a date or time"),
-        ("from=2026-02-01&to=2026-01-01", "“from” is after “to”"),
+        ("from=yesterday", "“From (UTC)” must be a date or time"),
+        ("from=2026-02-01&to=2026-01-01", "“From (UTC)” is after the end of the period"),
     ],
 )
 def test_what_is_not_understood_is_said(browser: Open, query: str, said: str) -> None:

@@ -53,7 +53,7 @@ def test_a_filter_that_can_not_be_understood_is_explained(browser: Open) -> None
 def test_a_beginning_after_the_end_is_told(browser: Open, path: str) -> None:
     answer = browser("carol").get(f"{path}?from=2026-02-01&to=2026-01-31")
     assert answer.status_code == 422
-    assert "“from” is after “to”" in answer.text
+    assert "is after the end of the period" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/predictions", "/predictions.csv", "/audit/print"])

@@ -43,7 +43,7 @@ def test_a_column_that_does_not_exist_is_told(browser: Open, ledger: Ledger) -> 
     ledger.write()
     answer = browser("alice").get("/predictions?columns=anser&columns=model")
     assert answer.status_code == 422
-    assert "“columns” has no “anser”; did you mean “answer”?" in answer.text
+    assert "“Columns” has no “anser”; did you mean “answer”?" in answer.text
     assert heads(answer.text)[:2] == ["When", "Model"]
 
 

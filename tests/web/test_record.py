@@ -9,6 +9,7 @@ import pytest
 
 from tests.records import Ledger
 from tests.web.conftest import Browser
+from webapp.services import outcomes
 
 Open = Callable[[str], Browser]
 
@@ -57,7 +58,12 @@ def test_an_answer_is_confirmed_and_overridden(browser: Open, asked: Callable[..
     form = {"act": "override", "decision": "virginica", "reason": "<b>the photo</b>"}
     assert alice.post(f"{path}/review", form, page=path).location == f"{path}#became"
     page = alice.get(path).text
-    for said in ("Confirmed by alice", "Overridden by alice", "&lt;b&gt;the photo", "Overridden by a person"):
+    for said in (
+        "Confirmed by alice",
+        "Overridden by alice",
+        "&lt;b&gt;the photo",
+        "alice decided otherwise",
+    ):
         assert said in page
     assert "overridden" in alice.get("/predictions").text
 
@@ -76,9 +82,33 @@ def test_numbers_are_judged_as_numbers(browser: Open, ledger: Ledger) -> None:
     assert alice.post(f"{path}/outcome", {"actual": "160.5"}, page=path).status_code == 302
     answer = alice.post(f"{path}/outcome", {"actual": "a lot"}, page=path)
     assert answer.status_code == 422
-    assert "must be a finite number" in answer.text
+    assert "What was true must be a number with a point for decimals" in answer.text
     assert 'value="a lot"' in answer.text
     assert "160.5" in answer.text
+
+
+def test_numbers_are_typed_as_the_page_writes_them(browser: Open, ledger: Ledger) -> None:
+    record, alice = ledger.write(model="diabetes"), browser("alice")
+    path = f"/predictions/{record}"
+    alice.post("/account/display", {"language": "pt-BR"}, page="/account")
+    assert alice.post(f"{path}/outcome", {"actual": "1.500"}, page=path).status_code == 422
+    assert alice.post(f"{path}/outcome", {"actual": "160,5"}, page=path).status_code == 302
+    assert [o.actual for o in outcomes.of(record)] == [160.5]
+
+
+@pytest.mark.parametrize(
+    ("form", "address"),
+    [
+        ({"act": "override", "decision": "virginica", "reason": " "}, "#reason"),
+        ({"act": "override", "decision": "tulip", "reason": "seen"}, "#decision"),
+    ],
+)
+def test_what_is_wrong_is_told_at_the_top_too(
+    browser: Open, asked: Callable[..., str], form: dict[str, str], address: str
+) -> None:
+    path, alice = f"/predictions/{asked('alice')}", browser("alice")
+    page = alice.post(f"{path}/review", form, page=path).text
+    assert f'<li><a href="{address}">' in page.split('class="summary"')[1].split("</ul>")[0]
 
 
 def test_what_is_missing_is_told_beside_its_field_and_typed_text_stays(

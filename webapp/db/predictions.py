@@ -19,6 +19,8 @@ RARE = {
     "reviewed": "review IS NOT NULL",
     "known": "outcome IS NOT NULL",
 }
+#: What somebody asks by hand, as queries have to write it.
+BY_HAND = "channel IN ('form', 'what-if')"
 #: Written after the answer was given, so by no insert.
 LATER = frozenset({"review", "outcome"})
 
@@ -43,6 +45,14 @@ class Prediction(Base):
             sqlite_where=text("subject IS NOT NULL"),
         ),
         *(_rare(name, condition) for name, condition in RARE.items()),
+        Index(
+            "ix_predictions_by_hand",
+            "user_id",
+            "created_us",
+            "seq",
+            postgresql_where=text(BY_HAND),
+            sqlite_where=text(BY_HAND),
+        ),
         Index(
             "ix_predictions_job",
             "request_id",

@@ -80,9 +80,13 @@ class Filters:
         if {"since_us", "until_us"} <= read.keys():
             last_us = max(read["until_us"] - 1, _since(query["to"].strip()))  # a day's, or the moment itself
             if read["since_us"] > last_us:
-                problems.append(Problem("#/from", said("is after “to”; give an earlier one")))
+                problems.append(
+                    Problem("#/from", said("is after the end of the period; give an earlier one"))
+                )
         if read.get("least", 0) > read.get("most", 1):
-            problems.append(Problem("#/score_from", said("is more than “score_to”; give a smaller one")))
+            problems.append(
+                Problem("#/score_from", said("is more than the largest one asked for; give a smaller one"))
+            )
         if problems:
             raise InvalidInput(problems)
         return cls(**read)
@@ -146,10 +150,12 @@ def _states(filters: Filters) -> list[ColumnElement[bool]]:
 
 def _mentions(text: str) -> ColumnElement[bool]:
     parts = (Prediction.subject, Prediction.label)
+    # Kept with a point; a page in Portuguese shows a comma.
+    values = [text, text.replace(",", ".")] if _COMMA.fullmatch(text) else [text]
     return or_(
         Prediction.id.startswith(text, autoescape=True),
         *(part.icontains(text, autoescape=True) for part in parts),
-        _given(text),
+        *map(_given, values),
     )
 
 
@@ -220,12 +226,14 @@ def _one_of(**readings: Any) -> Callable[[str], Any]:
 
 
 def _share(text: str) -> float:
-    share = float(text) if _SHARE.fullmatch(text) else -1.0
+    plain = text.replace(",", ".")  # between 0 and 1 no comma can part thousands
+    share = float(plain) if _SHARE.fullmatch(plain) else -1.0
     if not 0 <= share <= 1:
         raise _Unclear(said("must be a probability from 0 to 1, such as 0.8"))
     return share
 
 
+_COMMA = re.compile(r"-?[0-9]*,[0-9]+")
 _SHARE = re.compile(r"[0-9]{0,3}\.?[0-9]{0,17}(?<=[0-9])")
 
 

@@ -74,7 +74,7 @@ def error_page(error: Exception) -> Response:
     if isinstance(error, NotSignedIn) and back and request.endpoint != "login.sign_in":
         return cast(Response, redirect(url_for("login.sign_in", next=back)))
     told: Told = tell(error)
-    if g.get("actor") is None and told.status < 500 and "Authorization" not in request.headers:
+    if g.get("actor") is None and told.status.code < 500 and "Authorization" not in request.headers:
         g.actor = auth.visitor()  # refused before anybody asked who this is
     shown: dict[str, Any] = {"told": told, "detail": told.detail}
     if isinstance(error, CSRFError):

@@ -68,7 +68,7 @@ def _errors(seen: Overview, errors: dict[str, list[int]]) -> Chart:
         "Predict requests that got no answer, in %(step)s, by reason. Times are UTC.",
         step=_step(seen.step_us),
     )
-    parts = _shares({name: sum(counts) for name, counts in series.items()})
+    parts = _shares({name: sum(counts) for name, counts in series.items()}) if len(series) > 1 else ""
     chart = _stacked("errors", str(gettext("Errors")), str(note), seen, series, colours, parts)
     chart.figure["layout"]["showlegend"] = True
     return chart
@@ -146,7 +146,7 @@ def _histogram(seen: Overview) -> Chart:
     if any(shown.counts):
         (low, high), most = max(counted, key=lambda item: item[1])
         says = gettext(
-            "Most lie from %(low)s to %(high)s: %(share)s.",
+            "The fullest bar is from %(low)s to %(high)s, with %(share)s.",
             low=number(low),
             high=number(high),
             share=percent(most / sum(shown.counts)),

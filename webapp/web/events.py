@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import url_for
@@ -113,4 +114,4 @@ def _value(word: str, value: Any) -> Any:
     return VALUES.get(str(value), str(value)[:LONGEST])
 
 
-FILTERS = {"event": event_words, "facts": fact_words, "agent": agent_words}
+FILTERS: dict[str, Callable[..., Any]] = {"event": event_words, "facts": fact_words, "agent": agent_words}

@@ -8,6 +8,8 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Any
 
+from flask_babel import gettext
+
 from webapp.services.monitoring import Mark, Overview
 from webapp.web.words import duration
 
@@ -20,6 +22,8 @@ TICKS = 5
 #: More points of a line than this leave room for small dots only.
 DOTS = 60
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+#: Of the whole time: marks that are closer than this share one name.
+NEAR = 0.12
 #: Two lines of ticks and the word UTC.
 TIME_MARGIN = {"b": 60}
 
@@ -46,15 +50,22 @@ def stack(seen: Overview, series: dict[str, list[int]], colours: dict[str, str])
 def lines(seen: Overview, series: dict[str, list[int | None]]) -> Figure:
     """Lines over time of microseconds, shown in milliseconds; the first lies on top, with the smallest dots."""
     times = [time(start) for start in seen.starts]
-    looks = (("var(--c4)", 4, "circle"), ("var(--c0)", 8, "circle-open"), ("var(--ink)", 12, "diamond-open"))
+    looks = (
+        ("var(--accent)", "solid", 5, "circle"),
+        ("var(--warning)", "solid", 9, "circle-open"),
+        ("var(--ink)", "dot", 12, "diamond-open"),
+    )
+    known = [v for line in series.values() for v in line if v]
+    told = [v for v in series["p50"] if v]
     traces = []
-    for i, ((name, values), (colour, size, symbol)) in enumerate(zip(series.items(), looks, strict=True)):
+    for i, ((name, values), (colour, dash, size, symbol)) in enumerate(
+        zip(series.items(), looks, strict=True)
+    ):
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "name": name, "x": times, "zorder": len(looks) - i}
-            | {"y": [v and v / 1000 for v in values], "line": {"color": colour, "width": 1.5}}
-            | {"marker": {"size": size if len(times) <= DOTS else size / 3, "symbol": symbol}}
+            | {"y": [v and v / 1000 for v in values], "line": {"color": colour, "width": 1.5, "dash": dash}}
+            | {"marker": {"size": size if len(told) <= DOTS else size / 3, "symbol": symbol}}
         )
-    known = [v for line in series.values() for v in line if v]
     axis: Figure = {"type": "linear", "ticksuffix": " ms"}
     if wide(seen):
         axis = {"type": "log"} | decades(known)
@@ -77,7 +88,10 @@ def over_time(seen: Overview, **changes: Any) -> Figure:
     shown = layout(xaxis=axis, **changes)
     shown["margin"] |= TIME_MARGIN
     shown["shapes"] = [_line(mark) for mark in seen.marks]
-    shown["annotations"] = [_name(mark, alone=len({m.model for m in seen.marks}) == 1) for mark in seen.marks]
+    shown["annotations"] = _names(seen, seen.starts[0], end)
+    if seen.marks:  # whose names stand between the plot and its legend
+        shown["margin"] |= {"t": 24}
+        shown["legend"] = shown.get("legend", {}) | {"y": 1.1}
     return shown
 
 
@@ -113,7 +127,22 @@ def _line(mark: Mark) -> Figure:
     return {"type": "line", **place, "line": {"color": "var(--ink-2)", "width": 1}}
 
 
-def _name(mark: Mark, *, alone: bool) -> Figure:
-    text = f"v{mark.version}" if alone else f"{mark.model} v{mark.version}"
-    place = {"x": time(mark.at_us), "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top"}
+def _names(seen: Overview, first: int, end: int) -> list[Figure]:
+    """What stands above the lines; marks too close to be told apart have a name together."""
+    near, alone = (end - first) * NEAR, len({mark.model for mark in seen.marks}) == 1
+    groups: list[list[Mark]] = []
+    for mark in sorted(seen.marks, key=lambda mark: mark.at_us):
+        if groups and mark.at_us - groups[-1][0].at_us < near:
+            groups[-1].append(mark)
+        else:
+            groups.append([mark])
+    return [_name(group, alone=alone, late=group[0].at_us - first > (end - first) / 2) for group in groups]
+
+
+def _name(marks: list[Mark], *, alone: bool, late: bool) -> Figure:
+    texts = [f"v{mark.version}" if alone else f"{mark.model} v{mark.version}" for mark in marks]
+    n = len(texts)
+    text = texts[0] if n == 1 else str(gettext("%(n)s versions", n=n))
+    place = {"x": time(marks[0].at_us), "y": 1, "yref": "paper", "yanchor": "bottom"}
+    place |= {"xanchor": "right" if late else "left", "hovertext": "<br>".join(texts)}
     return {**place, "text": text, "showarrow": False, "font": {"size": 12}}

@@ -80,6 +80,7 @@ def dashboard() -> str | tuple[str, int]:
         asked=asked,
         model=model,
         channels=NAMES["channel"],
+        fields=(*WORDS, "period"),
         models=registry.list_models(actor()),
         here=_here,
     )

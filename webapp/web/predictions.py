@@ -120,9 +120,15 @@ def _asked(model: ModelDetail) -> tuple[ModelForm, Beside]:
         form.subject = record.subject or ""
         if record.model != model.name:
             beside.record = None
+            shared = (record.inputs or {}).keys() & set(model.schema.names)
             beside.notes.append(
                 gettext(
                     "This record is of the model %(model)s: values of the same names were taken.",
+                    model=record.model,
+                )
+                if shared
+                else gettext(
+                    "This record is of the model %(model)s, which has no feature in common with this one.",
                     model=record.model,
                 )
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -95,6 +95,26 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "missing": lazy_gettext("missing"),
     },
 }
+#: The words of an address, by the labels of their fields.
+ASKED = {
+    "model": lazy_gettext("Model"),
+    "version": lazy_gettext("Version"),
+    "label": lazy_gettext("Answer"),
+    "user": lazy_gettext("By"),
+    "channel": lazy_gettext("Channel"),
+    "subject": lazy_gettext("Reference"),
+    "from": lazy_gettext("From (UTC)"),
+    "to": lazy_gettext("To (UTC)"),
+    "warned": lazy_gettext("Warnings"),
+    "state": lazy_gettext("State"),
+    "reviewed": lazy_gettext("Review"),
+    "outcome": lazy_gettext("Outcome"),
+    "score_from": lazy_gettext("Probability from"),
+    "score_to": lazy_gettext("Probability to"),
+    "q": lazy_gettext("Search"),
+    "period": lazy_gettext("Period"),
+    "columns": lazy_gettext("Columns"),
+}
 ENGLISH = Locale("en")
 
 
@@ -181,6 +201,19 @@ def duration(us: int | None) -> str:
     if us < 999_500:
         return f"{local(f'{us / 1000:.3g}')} ms"
     return f"{local(f'{us / 1_000_000:.3g}')} s" if us < 100_000_000 else f"{thousands(round(us / 1e6))} s"
+
+
+def remaining(seconds: float) -> str:
+    """How long something will take yet, no more exact than anybody can know it: 48 s, 3 min, 2 h 10 min."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def asked_as(word: str, fields: Container[str] = ASKED) -> str:
+    """What the page calls a word of its address; itself where the page has no field for it."""
+    return str(ASKED[word]) if word in ASKED and word in fields else word
 
 
 def thousands(n: int) -> str:
@@ -277,7 +310,7 @@ def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
 
 
 GLOBALS = {"class_of": class_of, "not_given": not_given}
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     **{table: partial(named, table) for table in NAMES},
     "told": told,
     "moment": moment,
@@ -288,6 +321,8 @@ FILTERS = {
     "rough": rough,
     "duration": duration,
     "thousands": thousands,
+    "remaining": remaining,
+    "asked_as": asked_as,
     "filter_words": filter_words,
     "warning": warning,
 }

@@ -19,8 +19,9 @@ from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, Problem,
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
 from webapp.services.jobs import presence
+from webapp.services.jobs.reading import How
 from webapp.services.jobs.reaping import discard
-from webapp.services.jobs.results import head, stream
+from webapp.services.jobs.results import Dialect, head, stream
 from webapp.services.jobs.rows import JobView, read
 from webapp.services.jobs.sniffing import CHOICES
 from webapp.services.people import Actor
@@ -199,7 +200,8 @@ def result(desk: Desk, actor: Actor, job_id: str) -> Result:
         raise NotFound(said("The files of this batch were deleted; its records are in the history."))
     if job.findings is None or not job.parts:
         raise Conflict(said("This batch has no result yet."))
-    heading = head(job.findings["names"], job.findings["classes"])
+    dialect = Dialect.of(How(**job.findings["how"]))
+    heading = head(job.findings["names"], job.findings["classes"], dialect)
     size = len(heading) + sum(size for _, size in job.parts)
     return Result(size, stream(desk.workshop.job(job.id), heading, job.parts))
 

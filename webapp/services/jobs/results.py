@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,29 @@ import orjson
 from webapp.ml.schema import ABSENT
 from webapp.services.cells import SUSPECT, safe
 from webapp.services.jobs.columns import Sorted, Wrong
-from webapp.services.jobs.reading import Chunk
+from webapp.services.jobs.reading import Chunk, How
 from webapp.services.predictions import Made, Refused
 
 READ = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a result is written: as its file was, so that what could open the one can open the other."""
+
+    delimiter: str = ","
+    decimal: str = "."
+    #: Whether the bytes that tell a spreadsheet of UTF-8 stand before the heading.
+    mark: bool = False
+
+    @classmethod
+    def of(cls, how: How) -> Dialect:
+        """That of a file; of one that is no CSV, plain CSV. What was not plain UTF-8 came from a spreadsheet."""
+        return cls(how.delimiter, how.decimal, how.encoding != "utf-8") if how.format == "csv" else cls()
+
+    def number(self, cell: Any) -> Any:
+        """A float with its decimal sign; anything else unchanged."""
+        return str(cell).replace(".", ",") if self.decimal == "," and isinstance(cell, float) else cell
 
 
 class Part:
@@ -53,15 +74,22 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def head(names: Sequence[str], classes: Sequence[str]) -> bytes:
+def head(names: Sequence[str], classes: Sequence[str], dialect: Dialect) -> bytes:
     """The heading; what is ours gets a prefix where the file has a column of that name."""
     own = ["row", "prediction", "label", *(f"p({label})" for label in classes), "warnings", "record", "error"]
     taken = set(names)
     renamed = [f"parecer {name}" if name in taken else name for name in own]
-    return _text([[safe(name) for name in (*names, *renamed)]])
+    heading = _text([[safe(name) for name in (*names, *renamed)]], dialect)
+    return BOM_UTF8 + heading if dialect.mark else heading
 
 
-def lines(chunk: Chunk, found: Sorted, answers: Sequence[Made | Refused], labels: Sequence[str]) -> bytes:
+def lines(
+    chunk: Chunk,
+    found: Sorted,
+    answers: Sequence[Made | Refused],
+    labels: Sequence[str],
+    dialect: Dialect,
+) -> bytes:
     """One line a row of the chunk, in its order."""
     columns = [_written(column) for column in chunk.columns]
     own: list[Sequence[Any]] = [()] * len(chunk)
@@ -73,19 +101,20 @@ def lines(chunk: Chunk, found: Sorted, answers: Sequence[Made | Refused], labels
             continue
         key = answer.label, answer.prediction
         if answer.label is None:
-            cells: Sequence[Any] = (answer.prediction, None)
+            cells: Sequence[Any] = (dialect.number(answer.prediction), None)
         elif key not in known:
             cells = known[key] = (safe(answer.prediction), safe(answer.label))
         else:
             cells = known[key]
-        shares = none if answer.probabilities is None else answer.probabilities.values()
+        shares = none if answer.probabilities is None else map(dialect.number, answer.probabilities.values())
         warnings = safe("; ".join(w["detail"] for w in answer.warnings)) if answer.warnings else None
         own[good.place] = (*cells, *shares, warnings, answer.id, None)
     for place, wrongs in found.bad.items():
         own[place] = (None, None, *none, None, None, safe("; ".join(map(_told, wrongs))))
     numbers = range(chunk.first, chunk.first + len(chunk))
     return _text(
-        (*cells, n, *row) for cells, n, row in zip(zip(*columns, strict=True), numbers, own, strict=True)
+        ((*cells, n, *row) for cells, n, row in zip(zip(*columns, strict=True), numbers, own, strict=True)),
+        dialect,
     )
 
 
@@ -93,9 +122,9 @@ def _told(wrong: Wrong) -> str:
     return f"{wrong.column}: {wrong.detail}" if wrong.column else wrong.detail
 
 
-def _text(rows: Any) -> bytes:
+def _text(rows: Any, dialect: Dialect) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
+    csv.writer(buffer, delimiter=dialect.delimiter).writerows(rows)
     return buffer.getvalue().encode()
 
 

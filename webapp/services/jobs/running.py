@@ -15,7 +15,7 @@ from webapp.services.desk import Desk
 from webapp.services.jobs import reading
 from webapp.services.jobs.checking import Refusal, check, plan_of
 from webapp.services.jobs.reading import How, Unreadable
-from webapp.services.jobs.results import Part, lines
+from webapp.services.jobs.results import Dialect, Part, lines
 from webapp.services.jobs.rows import JobView, claim, end, forward, let_go, move, read_one
 from webapp.services.predictions import Ask, Made
 from webapp.wording import said
@@ -111,7 +111,7 @@ def _predict(desk: Desk, job: JobView, go_on: Callable[[], None]) -> None:
     chosen = desk.resolver.find(job.model, job.version, actor=people.on_behalf(job.user_id))
     plan = plan_of(desk, None, job, how, names)
     folder, done, refused = desk.workshop.job(job.id), job.rows_done, job.rows_refused
-    part = Part(folder, job.attempt)
+    part, dialect = Part(folder, job.attempt), Dialect.of(how)
     ask = Ask(job.model, (), "batch", job.id, 0, many=True, version=job.version)
     try:
         size = _size(chosen.predictor.cost)
@@ -122,7 +122,7 @@ def _predict(desk: Desk, job: JobView, go_on: Callable[[], None]) -> None:
             rows = plan.sort(chunk)
             good = [(g.received, g.checked, g.subject) for g in rows.good]
             sheet, answers = predictions.draft(desk, actor, ask, good)
-            part.write(lines(chunk, rows, answers, found["classes"]))
+            part.write(lines(chunk, rows, answers, found["classes"], dialect))
             done += len(chunk)
             refused += len(chunk) - sum(isinstance(a, Made) for a in answers)
             parts = orjson.dumps([*job.parts, (job.attempt, part.size)]).decode()

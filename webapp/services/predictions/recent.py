@@ -1,13 +1,14 @@
-"""What somebody has asked a model last, to begin a new question from."""
+"""What somebody has asked a model by form last, to begin a new question from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 
 from webapp.db import Model, Prediction
 from webapp.db.base import session
+from webapp.db.predictions import BY_HAND
 from webapp.services.people import Actor
 
 #: Of somebody's newest records, so many are looked at: the cost has a bound, however many there are.
@@ -26,11 +27,11 @@ class Recent:
 
 
 def recent(actor: Actor, model: str, most: int = 10) -> list[Recent]:
-    """The newest records that `actor` made with a model and that are not erased, newest first."""
+    """The newest records that `actor` made with the form of a model, and that are not erased, newest first."""
     columns = (Prediction.id, Prediction.created_us, Prediction.label, Prediction.value, Prediction.subject)
     newest = (
         select(*columns, Prediction.seq, Prediction.model_id, Prediction.state)
-        .where(Prediction.user_id == actor.id)
+        .where(Prediction.user_id == actor.id, literal_column(BY_HAND))
         .order_by(Prediction.created_us.desc(), Prediction.seq.desc())
         .limit(LOOKED_AT)
         .subquery()

@@ -16,7 +16,7 @@ from webapp.errors import Problem, pointer_token
 from webapp.ml.schema import Feature, Schema
 from webapp.web.forms.fields import FormField
 from webapp.web.forms.groups import grouped
-from webapp.web.forms.notation import Notation
+from webapp.web.forms.notation import POINT, Notation
 from webapp.web.languages import LANGUAGES, decimal_sign
 from webapp.wording import said
 
@@ -175,7 +175,8 @@ def _boolean(feature: Feature, text: str, _notation: Notation) -> Value:
     if text in labels:
         return labels[text]
     if text not in ("true", "false"):
-        raise ValueError(said("{feature} must be true or false", feature=feature.label))
+        yes, no = (option.label for option in FormField(feature, POINT, "", "").options)
+        raise ValueError(said("{feature} must be {yes} or {no}", feature=feature.label, yes=yes, no=no))
     return text == "true"
 
 

@@ -67,6 +67,15 @@ class Notation:
         turned = text.replace(self._other, self.sign)
         return turned if self.sign not in text and self._decimal.fullmatch(turned) else text
 
+    @property
+    def other(self) -> Notation:
+        """That with the other decimal sign."""
+        return COMMA if self.sign == "." else POINT
+
+    def parts_thousands(self, text: str) -> bool:
+        """Whether a text looks like a number with something between its thousands."""
+        return bool(self._own_thousands.fullmatch(text) or self._strange_thousands.fullmatch(text))
+
     def _refusal(self, label: str, text: str) -> str:
         turned = self.from_other(text)
         one = turned.removesuffix(self.sign) if turned != text else ""
@@ -89,6 +98,9 @@ class Notation:
                 whole, point, part = text.partition(decimal)
                 return re.sub(r"[^\d+-]", "", whole) + (self.sign + part if point and part else "")
         return ""
+
+
+POINT, COMMA = Notation("."), Notation(",")
 
 
 def _write(number: str) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from webapp.ml.schema import Feature
-from webapp.web.forms.notation import Notation
+from webapp.web.forms.notation import COMMA, POINT, Notation
 
 LONGEST = 64 * 1024
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 TRUE = frozenset({"true", "yes", "y", "1", "1.0", "sim", "s", "verdadeiro"})
 FALSE = frozenset({"false", "no", "n", "0", "0.0", "não", "nao", "falso"})
-POINT, COMMA = Notation("."), Notation(",")
 _UNIT = re.compile(r"\s*[(\[][^)\]]*[)\]]\s*$")
 _BETWEEN_WORDS = re.compile(r"[\s_.:-]+")
 
@@ -44,7 +43,7 @@ def read(features: Sequence[Feature], text: str, notation: Notation) -> Pasted:
     rows, separator = _cells(text[:LONGEST], notation)
     if not rows:
         return Pasted()
-    found = Pasted(sign="." if separator == "," else notation.sign)
+    found = Pasted()
     names = _names(features)
     heading = [names.get(_plain(cell)) for cell in rows[0]]
     if any(heading) and not any(_number(cell, POINT) or _number(cell, COMMA) for cell in rows[0]):
@@ -58,6 +57,8 @@ def read(features: Sequence[Feature], text: str, notation: Notation) -> Pasted:
     else:
         pairs = list(zip(features, rows[0], strict=False))
         found.spare, found.more = max(len(rows[0]) - len(features), 0), len(rows) - 1
+    if separator != ",":
+        found.sign = _sign([_bare(f, cell) for f, cell in pairs if f.kind in ("number", "integer")], notation)
     for feature, cell in pairs:
         found.texts[feature.name] = _typed(feature, cell, notation, found.sign)
     return found
@@ -99,6 +100,19 @@ def _number(text: str, notation: Notation) -> bool:
     return True
 
 
+def _sign(numbers: Sequence[str], notation: Notation) -> str:
+    """The decimal sign of numbers: that of the notation, unless they can be read with the other and in no other way."""
+    numbers = [n for n in numbers if n.casefold() not in MISSING]
+    own = all(_number(n, notation) or notation.parts_thousands(n) for n in numbers)
+    return (
+        notation.sign if own or not all(_number(n, notation.other) for n in numbers) else notation.other.sign
+    )
+
+
+def _bare(feature: Feature, cell: str) -> str:
+    return cell.removesuffix(feature.unit).strip() if feature.unit else cell
+
+
 def _typed(feature: Feature, cell: str, notation: Notation, sign: str) -> str:
     if cell.casefold() in MISSING and cell not in {str(c.value) for c in feature.choices}:
         return ""
@@ -106,6 +120,6 @@ def _typed(feature: Feature, cell: str, notation: Notation, sign: str) -> str:
         said = cell.casefold()
         return "true" if said in TRUE else "false" if said in FALSE else cell
     if feature.kind in ("number", "integer") or any(isinstance(c.value, float) for c in feature.choices):
-        number = cell.removesuffix(feature.unit).strip() if feature.unit else cell
+        number = _bare(feature, cell)
         return number if sign == notation.sign else notation.from_other(number)
     return cell

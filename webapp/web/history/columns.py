@@ -59,7 +59,10 @@ def choose(texts: Sequence[str], actor: Actor, features: Collection[str]) -> Cho
     problem = ""
     if strangers:
         hint = meant(strangers[0], COLUMNS)
-        problem = gettext("has no “%(word)s”", word=strangers[0][:60]) + hint
+        names = ", ".join([*COLUMNS, f"{FEATURE}…"])
+        problem = gettext("has no “%(word)s”", word=strangers[0][:60]) + (
+            hint or gettext("; there are %(names)s", names=names)
+        )
     elif len(asked) > MOST:
         problem = gettext("may name %(most)s at most", most=MOST)
     known = dict.fromkeys(w for w in asked if _known(w, features))

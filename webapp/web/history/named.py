@@ -9,10 +9,11 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from webapp.auth import actor
-from webapp.errors import InvalidInput
+from webapp.errors import InvalidInput, Problem
 from webapp.services import saved
-from webapp.web.addresses import kept
+from webapp.web.addresses import COLUMNS, kept
 from webapp.web.history.blueprint import blueprint
+from webapp.web.history.columns import choose
 
 
 def address(query: str) -> str:
@@ -35,6 +36,8 @@ def list_saved() -> str:
 @blueprint.post("/predictions/saved")
 def save() -> Response:
     """Name the filters and columns of the address."""
+    if problem := choose(request.args.getlist(COLUMNS), actor(), ()).problem:
+        raise InvalidInput([Problem(f"#/{COLUMNS}", problem)])
     saved.keep(actor(), request.form.get("name", ""), in_force())
     flash(gettext("The filter is saved."))
     return redirect(url_for("history.index", **kept()))

@@ -17,7 +17,9 @@ from webapp.services import disclosures, history, judging, outcomes, registry, r
 from webapp.services.clock import now_us
 from webapp.services.history import Filters, Record
 from webapp.web.addresses import COLUMNS, kept
+from webapp.web.forms.notation import Notation
 from webapp.web.history.blueprint import blueprint
+from webapp.web.languages import decimal_sign, tag
 from webapp.web.words import named
 
 #: Warnings, classes and characters that a decision sheet has room for.
@@ -95,23 +97,23 @@ def review(record_id: str) -> Response | tuple[str, int]:
             lambda: reviews.confirm(actor(), record_id, form.get("reason", "")),
             gettext("Your confirmation is on the record."),
         )
-    decision = _given(form.get("decision", ""), record_id)
-    return _do(
-        record_id,
-        lambda: reviews.override(desk().store, actor(), record_id, decision, form.get("reason", "")),
-        gettext("Your decision is on the record."),
-    )
+
+    def override() -> None:
+        decision = _given("decision", gettext("Your decision"), record_id)
+        reviews.override(desk().store, actor(), record_id, decision, form.get("reason", ""))
+
+    return _do(record_id, override, gettext("Your decision is on the record."))
 
 
 @blueprint.post("/predictions/<record_id>/outcome")
 def outcome(record_id: str) -> Response | tuple[str, int]:
     """Say what turned out to be true."""
-    actual = _given(request.form.get("actual", ""), record_id)
-    return _do(
-        record_id,
-        lambda: outcomes.report(desk().store, actor(), record_id, actual, "form"),
-        gettext("The outcome is on the record."),
-    )
+
+    def report() -> None:
+        actual = _given("actual", gettext("What was true"), record_id)
+        outcomes.report(desk().store, actor(), record_id, actual, "form")
+
+    return _do(record_id, report, gettext("The outcome is on the record."))
 
 
 def _do(record_id: str, act: Callable[[], Any], done: str) -> Response | tuple[str, int]:
@@ -123,14 +125,15 @@ def _do(record_id: str, act: Callable[[], Any], done: str) -> Response | tuple[s
     return redirect(url_for("history.record", record_id=record_id, **kept(), _anchor="became"))
 
 
-def _given(text: str, record_id: str) -> str | float:
-    """A class as it stands, a number as a number; text that is none is refused further down."""
+def _given(name: str, label: str, record_id: str) -> str | float:
+    """What a field holds: a class as it stands, a number as the language of the page writes it; or InvalidInput."""
+    text = request.form.get(name, "").strip()
     if history.get(actor(), record_id).value is None:
         return text
     try:
-        return float(text)
-    except ValueError:
-        return text
+        return Notation(decimal_sign(tag())).number(label, text)
+    except ValueError as error:
+        raise InvalidInput([Problem(f"#/{name}", error.args[0])]) from None
 
 
 def _page(record_id: str, problems: Sequence[Problem] = ()) -> str:
@@ -144,6 +147,7 @@ def _page(record_id: str, problems: Sequence[Problem] = ()) -> str:
         sheet=_sheet(found),
         stages=_stages(found),
         became=_became(told, true),
+        review=told[-1] if told else None,
         newer=newer,
         older=older,
         filters=filters,
