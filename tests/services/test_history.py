@@ -232,7 +232,10 @@ def test_an_export_crosses_chunks_and_misses_nothing(ledger: Ledger, monkeypatch
     monkeypatch.setattr(history, "CHUNK", 3)
     stored = [ledger.write(created_us=NOON + i // 2) for i in range(8)]
     ledger.write("bob")
+    breaths: list[float] = []
+    monkeypatch.setattr("time.sleep", breaths.append)  # others of the process have their turn meanwhile
     assert [r.id for r in history.export(ledger.actors["alice"], ALL)] == stored[::-1]
+    assert len(breaths) == 3 and min(breaths) > 0
 
 
 def test_an_export_ends_with_the_access_of_its_reader(

@@ -36,7 +36,7 @@ def test_each_is_listed_with_its_kind_and_where_it_came_from(grant: Grant) -> No
     tokens.sign_in_program("alice", password("alice"), 3600, "192.0.2.8", agent="curl/8 \0" + "x" * 300)
     tokens.make(grant.actor, " nightly load ", 30, "192.0.2.7")
     tokens.issue("bob", 3600)
-    token, program, browser = sign_ins.list_of(grant.actor)
+    browser, token, program = sign_ins.list_of(grant.actor)
     assert (browser.kind, browser.address, browser.agent, browser.this) == (
         "browser",
         "192.0.2.7",
@@ -61,6 +61,28 @@ def test_a_token_needs_a_name_and_an_end(grant: Grant) -> None:
     for name, days in (("", 30), ("x" * 81, 30), ("a\0b", 30), ("x", 0), ("x", 366), ("x", -1)):
         with pytest.raises(InvalidInput):
             tokens.make(grant.actor, name, days)
+
+
+def test_nobody_has_more_tokens_than_can_be_looked_over(
+    grant: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 2)
+    for name in ("one", "two"):
+        tokens.make(grant.actor, name, 30)
+    with pytest.raises(InvalidInput) as refused:
+        tokens.make(grant.actor, "three", 30)
+    assert refused.value.problems[0].pointer == "#/name"
+    assert "end one first" in refused.value.problems[0].detail
+
+
+def test_of_many_sign_ins_the_present_one_and_tokens_are_listed_first(
+    grant: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens.make(grant.actor, "nightly", 30)
+    for _ in range(3):
+        tokens.sign_in_program("alice", password("alice"), 3600)
+    monkeypatch.setattr(sign_ins, "MOST_LISTED", 3)
+    assert [one.kind for one in sign_ins.list_of(grant.actor)] == ["browser", "token", "program"]
 
 
 def test_who_lost_access_on_the_way_makes_no_token(grant: Grant) -> None:

@@ -22,6 +22,8 @@ def test_a_file_is_packed_for_who_can_unpack_it(
 ) -> None:
     plain = client.get(where[name])
     packed = client.get(where[name], headers={"Accept-Encoding": "gzip"})
+    refused = client.get(where[name], headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in refused.headers
     assert packed.headers["Content-Encoding"] == "gzip" and "Content-Encoding" not in plain.headers
     assert gzip.decompress(packed.data) == plain.data
     for answer in (plain, packed):

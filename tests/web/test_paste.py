@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,3 +89,12 @@ def test_no_text_breaks_the_reading(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " \n\t\n", '"' * 200_000, "x," * LONGEST])
 def test_odd_texts_are_read_without_harm(text: str) -> None:
     read(ALL, text, POINT)
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 60_000, " " * 60_000, "a" + " " * 60_000 + "b", "[" * 200 + "\t" + "(" * 60_000]
+)
+def test_no_heading_takes_long_to_look_at(text: str) -> None:
+    begun = time.process_time()
+    read((LENGTH, WIDTH), text, POINT)
+    assert time.process_time() - begun < 0.5

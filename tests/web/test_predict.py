@@ -170,6 +170,7 @@ def test_somebody_else_who_signs_in_gets_nothing_that_was_typed(app: Flask, brow
 
 @pytest.mark.parametrize("carried", ["", "{", "[]", "3", '{"model": 1}', "[" * 5_000,
     '{"model": "iris", "version": "", "account": "", "fields": {"a": 1}}',
+    '{"model": "iris", "version": "", "account": "", "fields": {"a": "\\ud800"}}',
     '{"model": "iris", "version": "", "account": "", "fields": []}'])  # fmt: skip
 def test_what_nobody_here_packed_is_not_carried(client: FlaskClient, carried: str) -> None:
     form = {"csrf_token": hidden(client.get("/login").text, "csrf_token"), "carried": carried}

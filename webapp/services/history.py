@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -20,7 +21,10 @@ from webapp.services.filters import matching
 from webapp.services.people import Actor, recheck
 from webapp.wording import said
 
-CHUNK = 500
+CHUNK = 200
+#: Seconds between chunks: long enough that other requests of this process are looked at. A reader who takes all at
+#: once would have it alone, until it is killed for not answering.
+BREATH = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ def export(actor: Actor, filters: Filters) -> Iterator[Record]:
         session().rollback()  # a slow reader must not hold a snapshot of the database open
         for row in rows:
             yield _record(row)
+        time.sleep(BREATH)
         recheck(actor)  # a slow reader must not read on for hours
         rows = session().execute(query.where(_older(rows[-1].created_us, rows[-1].seq))).all()
 

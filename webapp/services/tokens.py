@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.db import TokenFamily, User
@@ -22,6 +22,7 @@ from webapp.wording import said
 SECOND = 1_000_000
 DAY = 24 * 3600
 MOST_DAYS = 365
+MOST_TOKENS = 50
 LONGEST_NAME, LONGEST_AGENT, LONGEST_ADDRESS = 80, 200, 45  # of their columns, which SQLite does not enforce
 BROWSER, PROGRAM, TOKEN = "browser", "program", "token"
 CHANGE_FIRST = said("This password was chosen for you; change it at /account first, then sign in here.")
@@ -97,15 +98,32 @@ def issue(username: str, seconds: int) -> Grant:
 
 
 def make(actor: Actor, name: str, days: int, address: str = "") -> Grant:
-    """A family for a program of one's own that cannot sign in; raises InvalidInput (`#/name`, `#/days`)."""
+    """A family for a program of one's own that cannot sign in; raises InvalidInput (`#/name`, `#/days`).
+
+    Somebody who makes several at once may come to have a few more than MOST_TOKENS.
+    """
     problems, called = [], name.strip()
     if not called or len(called) > LONGEST_NAME or printable(called) != called:
         problems.append(Problem("#/name", said("needs 1 to {n} characters", n=LONGEST_NAME)))
     if not 1 <= days <= MOST_DAYS:
         problems.append(Problem("#/days", said("must be 1 to {most}", most=MOST_DAYS)))
+    if not problems and _how_many(actor) >= MOST_TOKENS:
+        problems.append(
+            Problem("#/name", said("is one too many: you have {n} tokens; end one first", n=MOST_TOKENS))
+        )
     if problems:
         raise InvalidInput(problems)
     return open_family(actor, days * DAY, Origin(TOKEN, address, name=called), issued=True)
+
+
+def _how_many(actor: Actor) -> int:
+    mine = select(func.count()).where(
+        TokenFamily.user_id == actor.id,
+        TokenFamily.kind == TOKEN,
+        TokenFamily.revoked_us.is_(None),
+        TokenFamily.expires_us > now_us(),
+    )
+    return session().scalar(mine) or 0
 
 
 def open_family(actor: Actor, seconds: int, origin: Origin = NOWHERE, *, issued: bool = False) -> Grant:

@@ -148,6 +148,7 @@ def _page(problems: dict[str, str] | None = None, handed: str = "") -> str:
         factor=second_factor.state(actor().id),
         sign_ins=sign_ins.list_of(actor()),
         most_days=tokens.MOST_DAYS,
+        most_listed=sign_ins.MOST_LISTED,
         idle_minutes=current_app.config["SESSION_IDLE_SECONDS"] // 60,
     )
 

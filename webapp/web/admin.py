@@ -166,6 +166,7 @@ def _person(name: str, **shown: Any) -> str:
         sign_ins=sign_ins.list_of(actor(), known.username),
         models=[m for m in model_access.list_all(actor()) if m.restricted],
         recent=activity.search(actor(), Wanted(person=known.username), limit=RECENT).lines,
+        most_listed=sign_ins.MOST_LISTED,
         idle_minutes=current_app.config["SESSION_IDLE_SECONDS"] // 60,
         **shown,
     )

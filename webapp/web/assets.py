@@ -41,7 +41,7 @@ def send(stamp: str, name: str) -> Answer:
     file = _file(name)
     if stamp != file.stamp:
         return redirect(address(name))
-    packed = "gzip" in request.accept_encodings.values() and len(file.packed) < len(file.plain)
+    packed = request.accept_encodings["gzip"] > 0 and len(file.packed) < len(file.plain)
     answer = Response(file.packed if packed else file.plain, mimetype=file.kind)
     answer.headers["Cache-Control"] = FOREVER
     answer.headers["Vary"] = "Accept-Encoding"

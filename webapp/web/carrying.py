@@ -16,6 +16,7 @@ from flask_babel import gettext
 
 from webapp import auth
 from webapp.doors import MOST_FROM_ANYBODY
+from webapp.errors import printable
 from webapp.web.forms import ONCE, TOKEN
 
 FIELD = "carried"
@@ -61,7 +62,7 @@ def carried() -> Carried | None:
     if not isinstance(found.fields, dict) or not found.model:
         return None
     texts = (found.model, found.version, found.account, *found.fields.values())
-    return found if all(isinstance(text, str) for text in texts) else None
+    return found if all(isinstance(text, str) and printable(text) == text for text in texts) else None
 
 
 def lost(found: Carried, *, signed_in: bool) -> Response | None:

@@ -14,7 +14,9 @@ LONGEST = 64 * 1024
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "–"})
 TRUE = frozenset({"true", "yes", "y", "1", "1.0", "sim", "s", "verdadeiro"})
 FALSE = frozenset({"false", "no", "n", "0", "0.0", "não", "nao", "falso"})
-_UNIT = re.compile(r"\s*[(\[][^)\]]*[)\]]\s*$")
+#: A heading beyond this length names no feature; looking at it would take a while.
+LONGEST_HEADING = 300
+_UNIT = re.compile(r"[(\[][^)\]]*[)\]]$")
 _BETWEEN_WORDS = re.compile(r"[\s_.:-]+")
 
 
@@ -89,7 +91,10 @@ def _names(features: Sequence[Feature]) -> dict[str, Feature]:
 
 
 def _plain(text: str) -> str:
-    return _BETWEEN_WORDS.sub(" ", _UNIT.sub("", text)).strip().casefold()
+    name = text.strip()
+    return (
+        "" if len(name) > LONGEST_HEADING else _BETWEEN_WORDS.sub(" ", _UNIT.sub("", name)).strip().casefold()
+    )
 
 
 def _number(text: str, notation: Notation) -> bool:
@@ -103,10 +108,9 @@ def _number(text: str, notation: Notation) -> bool:
 def _sign(numbers: Sequence[str], notation: Notation) -> str:
     """The decimal sign of numbers: that of the notation, unless they can be read with the other and in no other way."""
     numbers = [n for n in numbers if n.casefold() not in MISSING]
-    own = all(_number(n, notation) or notation.parts_thousands(n) for n in numbers)
-    return (
-        notation.sign if own or not all(_number(n, notation.other) for n in numbers) else notation.other.sign
-    )
+    own = all(_number(n, notation) for n in numbers) or any(map(notation.parts_thousands, numbers))
+    turned = not own and all(_number(n, notation.other) for n in numbers)
+    return notation.other.sign if turned else notation.sign
 
 
 def _bare(feature: Feature, cell: str) -> str:
