@@ -52,7 +52,7 @@ def display() -> Answer:
     session.pop("language", None)
     g.actor = replace(actor(), language=language, theme=theme)
     forget_language()
-    flash(gettext("Language and theme are set."))
+    flash(gettext("Language and theme are saved."))
     return redirect(url_for("account.index"))
 
 
