@@ -65,6 +65,7 @@ const shapes = ["", "/", "-", "\\", "|", "", "", ""];
 const fills = ["#000", "#000", "#000", "#000", "#000", "#777", "#ccc", "#fff"];
 const FULL = 600;
 const HALF = 270;
+const LOW = 200; // as in print.css
 
 function forPaper(trace) {
   if (trace.type !== "bar") return trace;
@@ -76,8 +77,9 @@ function forPaper(trace) {
 
 function draw(plot, figure, onPaper = false) {
   const data = onPaper ? figure.data.map(forPaper) : figure.data;
-  const layout = themed(figure.layout, plot.clientWidth, onPaper);
-  if (onPaper) layout.width = plot.closest(".pair") ? HALF : FULL;
+  const width = plot.closest(".pair") ? HALF : FULL;
+  const layout = themed(figure.layout, onPaper ? width : plot.clientWidth, onPaper);
+  if (onPaper) Object.assign(layout, { width, height: LOW });
   Plotly.react(plot, resolved(data, onPaper), layout, config);
 }
 

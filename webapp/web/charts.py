@@ -179,7 +179,7 @@ def _channels(seen: Overview) -> Chart:
     bars = bar(sums, names, "channel", PALETTE[0]) | {"orientation": "h", "width": 0.5}
     bars |= {"text": [thousands(n) for n in sums], "textposition": "auto", "cliponaxis": False}
     margin = {"l": 72, "r": 24, "t": 8, "b": 40}
-    axes = layout(yaxis={"showgrid": False}, margin=margin, xaxis=whole(max(sums, default=0)))
+    axes = layout(yaxis={"showgrid": False}, margin=margin, xaxis=whole(max(sums, default=0), 3))
     return Chart(
         "channels",
         str(gettext("Channels")),

@@ -104,10 +104,11 @@ def layout(**changes: Any) -> Figure:
     return shown | changes
 
 
-def whole(most: int) -> Figure:
-    """Ticks of an axis of counts, six at most: there is no half a prediction."""
-    power = 10 ** floor(log10(max(most, TICKS) / TICKS))
-    return {"dtick": next(m * power for m in (1, 2, 5, 10) if m * power * TICKS >= most)}
+def whole(most: int, ticks: int = TICKS) -> Figure:
+    """Ticks of an axis of counts, `ticks` at most besides zero: there is no half a prediction."""
+    power = 10 ** floor(log10(max(most, ticks) / ticks))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power * ticks >= most)
+    return {"dtick": step, "tickformat": ",d"}  # spelled out: 30k is not what every language says
 
 
 def decades(latencies: Sequence[int]) -> Figure:
