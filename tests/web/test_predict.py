@@ -320,6 +320,12 @@ def test_a_pasted_row_fills_the_form_and_asks_nothing(browser: Open) -> None:
     assert stored() == 0
 
 
+def test_an_empty_paste_is_told(browser: Open) -> None:
+    alice = browser("alice")
+    page = alice.post("/models/iris/fill", {**TYPED, "form-pasted": ""}, page=PAGE).text
+    assert "Nothing was pasted" in page
+
+
 def test_the_form_can_be_filled_from_a_record_by_its_id_or_its_address(
     browser: Open, asked: Callable[..., str]
 ) -> None:

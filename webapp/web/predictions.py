@@ -89,6 +89,8 @@ def fill(name: str) -> Page:
         found = paste.read(model.schema.features, text, form.notation)
         form.put(found.texts)
         notes = list(_said_of(found, model))
+    elif PASTED in request.form:
+        notes = [gettext("Nothing was pasted, so nothing is filled.")]
     form.look_over()
     return _page(model, form, Beside(notes=notes))
 
