@@ -12,7 +12,7 @@ import pytest
 from webapp.ml.schema import ABSENT, Choice, Feature, Learned, Output, Schema, check_columns
 from webapp.services.jobs import reading
 from webapp.services.jobs.columns import Plan, Sorted
-from webapp.services.jobs.reading import Unreadable
+from webapp.services.jobs.files import Unreadable
 from webapp.services.jobs.sniffing import sniff
 
 LENGTH = Feature("length", "number", "Length", minimum=0, maximum=30, learned=Learned(1.0, 9.0))

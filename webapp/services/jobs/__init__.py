@@ -19,7 +19,7 @@ from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, Problem,
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
 from webapp.services.jobs import presence
-from webapp.services.jobs.reading import How
+from webapp.services.jobs.files import How
 from webapp.services.jobs.reaping import discard
 from webapp.services.jobs.results import Dialect, head, stream
 from webapp.services.jobs.rows import JobView, read
@@ -229,7 +229,7 @@ def _file(path: Path) -> Iterator[bytes]:
 def _again(job: Job, state: str) -> None:
     job.state, job.moved_us = state, now_us()
     job.started_us = job.finished_us = job.worker = job.lease_us = None
-    job.detail, job.tries = "", 0
+    job.detail, job.tries, job.cancel = "", 0, False
 
 
 def _own(s: Session, actor: Actor, job_id: str, *, admins: bool = False) -> Job:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from webapp.services.cells import safe
 from webapp.services.desk import Desk
 from webapp.services.jobs import reading
 from webapp.services.jobs.columns import Plan
-from webapp.services.jobs.reading import Chunk, How, Unreadable
+from webapp.services.jobs.files import OF_A_FILE, Chunk, GoOn, How, Unreadable, blame
 from webapp.services.jobs.results import problem_lines
 from webapp.services.jobs.rows import JobView, move
 from webapp.services.jobs.sniffing import sniff
@@ -74,8 +73,8 @@ def plan_of(desk: Desk, actor: Actor | None, job: JobView, how: How, names: list
     return Plan(schema, names, how, job.options.get("subject", ""))
 
 
-def check(desk: Desk, actor: Actor, job: JobView, go_on: Callable[[], None]) -> dict[str, Any]:
-    """Look at every row of the file; returns the findings. `go_on` is called between chunks and may raise.
+def check(desk: Desk, actor: Actor, job: JobView, go_on: GoOn) -> dict[str, Any]:
+    """Look at every row of the file; returns the findings. `go_on` is called every so often and may raise.
 
     Raises Unreadable for a file that cannot be used at all, Outrun, NotFound, NotReady.
     """
@@ -83,9 +82,9 @@ def check(desk: Desk, actor: Actor, job: JobView, go_on: Callable[[], None]) -> 
     upload = folder / "upload"
     schema = registry.describe(desk.store, job.model, job.version, actor=actor).schema
     how = sniff(upload, job.file_name, job.options, schema)
-    names = reading.heading(upload, how)
+    names = reading.heading(upload, how, go_on)
     plan = Plan(schema, names, how, job.options.get("subject", ""))
-    preview = _preview(next(reading.chunks(upload, how, names, size=PREVIEWED), None))
+    preview = _preview(next(reading.chunks(upload, how, names, size=PREVIEWED, go_on=go_on), None))
     about = {
         "how": how.to_dict(),
         "names": names,
@@ -117,20 +116,25 @@ class Refusal(Unreadable):
         self.details = details
 
 
-def _check_rows(
-    job: JobView, upload: Path, how: How, plan: Plan, found: Findings, go_on: Callable[[], None]
-) -> None:
+def _check_rows(job: JobView, upload: Path, how: How, plan: Plan, found: Findings, go_on: GoOn) -> None:
     due = time.monotonic() + SECONDS
-    for chunk in reading.chunks(upload, how, plan.names):
+    for chunk in reading.chunks(upload, how, plan.names, go_on=go_on):
         go_on()
-        rows = plan.sort(chunk)
-        found.rows += len(chunk)
-        found.bad += len(rows.bad)
-        for problem in problem_lines(chunk, rows):
-            found.add(problem)
+        try:
+            _note(found, chunk, plan)
+        except OF_A_FILE as error:  # neither the database nor the model has a part in it
+            raise blame(error, chunk.first - 1) from error
         if time.monotonic() > due:
             move(job, n_rows=found.rows, bad_rows=found.bad)
             due = time.monotonic() + SECONDS
+
+
+def _note(found: Findings, chunk: Chunk, plan: Plan) -> None:
+    rows = plan.sort(chunk)
+    for problem in problem_lines(chunk, rows):
+        found.add(problem)
+    found.rows += len(chunk)
+    found.bad += len(rows.bad)
 
 
 def _preview(chunk: Chunk | None) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from webapp.errors import meant, pointer_token
 from webapp.ml.schema import ABSENT, Checked, Feature, Schema, check_columns
-from webapp.services.jobs.reading import Chunk, How
+from webapp.services.jobs.files import Chunk, How
 from webapp.services.predictions import SUBJECT, SUBJECT_RULE
 from webapp.wording import said
 

@@ -16,7 +16,7 @@ import orjson
 from webapp.ml.schema import ABSENT
 from webapp.services.cells import SUSPECT, safe
 from webapp.services.jobs.columns import Sorted, Wrong
-from webapp.services.jobs.reading import Chunk, How
+from webapp.services.jobs.files import Chunk, How
 from webapp.services.predictions import Made, Refused
 
 READ = 256 * 1024

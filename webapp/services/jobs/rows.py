@@ -11,6 +11,7 @@ from sqlalchemy import case, select, update
 from webapp.db import Job, Model, ModelVersion, User
 from webapp.db.base import session, transaction
 from webapp.db.commits import Guard, Outrun
+from webapp.db.jobs import ACTIVE
 from webapp.services.clock import now_us
 from webapp.services.jobs.told import pack, unpack
 from webapp.wording import said
@@ -144,12 +145,16 @@ def _view(job: Job, owner: str, model: str, title: str, number: int) -> JobView:
 
 
 def claim(job_id: str, worker: str) -> JobView | None:
-    """Take a job that nobody has; None where there is nothing to take. One tried too often is given up."""
+    """Take a job that nobody has; None where there is nothing to take.
+
+    One that its owner has cancelled ends so, one tried too often is given up.
+    """
     now = now_us()
     with transaction() as s:
-        free = update(Job).where(
-            Job.id == job_id, Job.state.in_(("checking", "running")), Job.lease_us.is_(None)
-        )
+        free = update(Job).where(Job.id == job_id, Job.state.in_(ACTIVE), Job.lease_us.is_(None))
+        unwanted = free.where(Job.cancel).values(state="cancelled", finished_us=now)
+        if s.execute(unwanted).rowcount:  # type: ignore[attr-defined]
+            return None
         given_up = free.where(Job.tries >= MOST_TRIES).values(
             state="failed",
             finished_us=now,
@@ -178,31 +183,46 @@ def forward(job: JobView, **sets: Any) -> Guard:
 
 
 def move(job: JobView, **sets: Any) -> None:
-    """Change a job that is still this attempt's; raises Outrun."""
-    guard = forward(job, **sets)
-    wanted = [getattr(Job, name) == value for name, value in guard.holds.items()]
+    """Change a job that is still this attempt's; raises Outrun. A check that has come far has kept nothing yet."""
+    now = now_us()
+    changed = {"moved_us": now, "lease_us": now + LEASE_US, **sets}
+    wanted = [getattr(Job, name) == value for name, value in holds(job).items()]
     with transaction() as s:
-        if s.execute(update(Job).where(*wanted).values(**guard.sets)).rowcount != 1:  # type: ignore[attr-defined]
-            raise Outrun("The batch has been taken up by somebody else, or was ended.")
+        if s.execute(update(Job).where(*wanted).values(**changed)).rowcount != 1:  # type: ignore[attr-defined]
+            raise _outrun()
+
+
+def hold(job: JobView) -> None:
+    """Keep a job while nothing of it can be told, its lease included; raises Outrun where it is not this attempt's."""
+    s = session()
+    s.rollback()
+    mine = (Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(ACTIVE), Job.cancel.is_(False))
+    lease = s.scalar(select(Job.lease_us).where(*mine))
+    s.rollback()
+    if lease is None:
+        raise _outrun()
+    if lease - now_us() < LEASE_US / 2:
+        with transaction() as s:
+            s.execute(update(Job).where(*mine).values(lease_us=now_us() + LEASE_US))
+
+
+def _outrun() -> Outrun:
+    return Outrun("The batch has been taken up by somebody else, or was ended.")
 
 
 def end(job: JobView, state: str, details: list[str] | None = None, **sets: Any) -> None:
-    """The last word of an attempt on its job; says nothing where that is no longer its own."""
-    mine = update(Job).where(
-        Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(("checking", "running"))
-    )
+    """The last word of an attempt on its job; says nothing where that is no longer its own.
+
+    A job that its owner has cancelled waits for no confirmation.
+    """
+    mine = update(Job).where(Job.id == job.id, Job.attempt == job.attempt, Job.state.in_(ACTIVE))
+    values = {**sets, "detail": _details(details or []), "worker": None, "lease_us": None, "tries": 0}
+    ended = {**values, "state": state, "finished_us": None if state == "checked" else now_us()}
     with transaction() as s:
-        s.execute(
-            mine.values(
-                state=state,
-                detail=_details(details or []),
-                finished_us=None if state == "checked" else now_us(),
-                worker=None,
-                lease_us=None,
-                tries=0,
-                **sets,
-            )
-        )
+        if state in ("checked", "stopped"):  # its owner may have cancelled it while it came to this
+            cancelled = {**values, "state": "cancelled", "detail": "", "finished_us": now_us()}
+            s.execute(mine.where(Job.cancel).values(**cancelled))
+        s.execute(mine.values(**ended))
 
 
 def let_go(job_id: str, attempt: int, details: list[str] | None = None, **sets: Any) -> None:

@@ -14,15 +14,17 @@ from webapp.services import people, predictions
 from webapp.services.desk import Desk
 from webapp.services.jobs import reading
 from webapp.services.jobs.checking import Refusal, check, plan_of
-from webapp.services.jobs.reading import How, Unreadable
+from webapp.services.jobs.files import OF_A_FILE, GoOn, How, Unreadable, blame
 from webapp.services.jobs.results import Dialect, Part, lines
-from webapp.services.jobs.rows import JobView, claim, end, forward, let_go, move, read_one
+from webapp.services.jobs.rows import JobView, claim, end, forward, hold, let_go, move, read_one
 from webapp.services.predictions import Ask, Made
 from webapp.wording import said
 
 #: Seconds that one chunk may take: until it is kept, nobody can stop it, and its lease runs.
 CHUNK_SECONDS = 1.0
 LEAST = 20
+#: Between two looks whether the job is still ours to work on.
+LOOK_SECONDS = 1.0
 
 
 class Leaving(Exception):
@@ -39,12 +41,8 @@ def run(desk: Desk, job_id: str, worker: str, leaving: Callable[[], bool]) -> Jo
     if job is None:
         return None
 
-    def go_on() -> None:
-        if leaving():
-            raise Leaving
-
     try:
-        _work(desk, job, go_on)
+        _work(desk, job, _looking(job, leaving))
     except Leaving:
         let_go(job.id, job.attempt, tries=0)
         desk.workshop.queue.put(job.id)
@@ -63,13 +61,28 @@ def run(desk: Desk, job_id: str, worker: str, leaving: Callable[[], bool]) -> Jo
     return read_one(job_id)
 
 
+def _looking(job: JobView, leaving: Callable[[], bool]) -> GoOn:
+    """What looks whether to go on: for the wish to leave at every call, into the database once a second."""
+    due = time.monotonic() + LOOK_SECONDS
+
+    def go_on() -> None:
+        nonlocal due
+        if leaving():
+            raise Leaving
+        if time.monotonic() > due:
+            hold(job)
+            due = time.monotonic() + LOOK_SECONDS
+
+    return go_on
+
+
 def _outrun(job: JobView) -> None:
     now = read_one(job.id)
     if now is not None and now.cancel and now.attempt == job.attempt and now.active:
         end(now, "cancelled")
 
 
-def _work(desk: Desk, job: JobView, go_on: Callable[[], None]) -> None:
+def _work(desk: Desk, job: JobView, go_on: GoOn) -> None:
     actor = people.on_behalf(job.user_id)
     if job.state == "checking":
         findings = check(desk, actor, job, go_on)
@@ -84,7 +97,7 @@ def _work(desk: Desk, job: JobView, go_on: Callable[[], None]) -> None:
         if refusal := _refusal(job, findings):
             end(job, "refused", [refusal], **kept)
             return
-        move(job, state="running", started_us=time.time_ns() // 1000, **kept)
+        move(job, state="running", tries=0, started_us=time.time_ns() // 1000, **kept)
         fresh = read_one(job.id)
         if fresh is None:
             return
@@ -105,7 +118,7 @@ def _refusal(job: JobView, findings: dict[str, Any]) -> str:
     return ""
 
 
-def _predict(desk: Desk, job: JobView, go_on: Callable[[], None]) -> None:
+def _predict(desk: Desk, job: JobView, go_on: GoOn) -> None:
     found = job.findings or {}
     how, names = How(**found["how"]), list(found["names"])
     chosen = desk.resolver.find(job.model, job.version, actor=people.on_behalf(job.user_id))
@@ -115,14 +128,18 @@ def _predict(desk: Desk, job: JobView, go_on: Callable[[], None]) -> None:
     ask = Ask(job.model, (), "batch", job.id, 0, many=True, version=job.version)
     try:
         size = _size(chosen.predictor.cost)
-        for chunk in reading.chunks(folder / "upload", how, names, skip=done, size=size):
+        for chunk in reading.chunks(folder / "upload", how, names, skip=done, size=size, go_on=go_on):
             go_on()
             actor = people.on_behalf(job.user_id)
             ask.started_ns = time.time_ns()
             rows = plan.sort(chunk)
             good = [(g.received, g.checked, g.subject) for g in rows.good]
             sheet, answers = predictions.draft(desk, actor, ask, good)
-            part.write(lines(chunk, rows, answers, found["classes"], dialect))
+            try:
+                written = lines(chunk, rows, answers, found["classes"], dialect)
+            except OF_A_FILE as error:
+                raise blame(error, done) from error
+            part.write(written)
             done += len(chunk)
             refused += len(chunk) - sum(isinstance(a, Made) for a in answers)
             parts = orjson.dumps([*job.parts, (job.attempt, part.size)]).decode()

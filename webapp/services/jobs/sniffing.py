@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Mapping
@@ -9,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 from webapp.ml.schema import Schema
-from webapp.services.jobs.reading import BOMS, How, Unreadable
+from webapp.services.jobs.files import How, Unreadable
 from webapp.wording import said
 
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 HEAD = 256 * 1024
 SAMPLED_ROWS = 50
 DELIMITERS = (",", ";", "\t", "|")
@@ -64,6 +66,10 @@ def sniff(path: Path, name: str, chosen: Mapping[str, str], schema: Schema) -> H
     encoding = chosen.get("encoding") or _encoding(head)
     if encoding == "utf-8" and head.startswith(b"\xef\xbb\xbf"):
         encoding = "utf-8-sig"
+    if encoding == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if b"\0" not in head:  # each sign below U+0100 has one, and so has every end of a line
+            raise Unreadable(said("The file is not UTF-16; choose another encoding, or let it be found out."))
+        encoding = "utf-16-le"
     text = _decoded(head, encoding)
     if FORMATS.get(ending) == "jsonl" or (
         ending not in (".csv", ".tsv", ".txt") and text.lstrip()[:1] == "{"
