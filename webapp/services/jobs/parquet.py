@@ -27,7 +27,7 @@ LARGEST_FOOTER = 16 * MB
 #: Bytes of the pages that have to be in memory together: one of each column, and its dictionary.
 LARGEST_PAGES = 128 * MB
 #: Bytes that the rows read at once may unpack to, and all the lists of one column of a row group.
-LARGEST_BATCH, LARGEST_LISTS = 32 * MB, 64 * MB
+LARGEST_BATCH, LARGEST_LISTS = 8 * MB, 64 * MB
 #: What buffers of all columns take together; and a value of a list, as Python holds it.
 BUFFERS, SLOT = 16 * MB, 8
 
@@ -117,12 +117,20 @@ def _batches(path: Path, skip: int, size: int, go_on: GoOn) -> Iterator[Any]:
             try:
                 for batch in file.iter_batches(at_once, row_groups=[group], use_threads=False):
                     go_on()
-                    yield batch.slice(skip)
+                    yield _decoded(batch.slice(skip))
                     skip = max(0, skip - batch.num_rows)
             except OSError as error:  # pyarrow's for what is damaged, without a number
                 if error.errno:
                     raise
                 raise Unreadable(said("The file is damaged: {reason}", reason=reason(error))) from error
+
+
+def _decoded(batch: Any) -> Any:
+    """A batch whose columns are what they look like; that of categories holds all of them, in every slice."""
+    import pyarrow as pa
+
+    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=[str(i) for i in range(len(columns))])
 
 
 def _at_once(file: Any, raw: Any, group: int, size: int, go_on: GoOn) -> int:
@@ -179,12 +187,10 @@ def _nested(array: Any) -> bool:
 
 def _values(array: Any) -> tuple[list[object], dict[int, str]]:
     """Cells of a column; by place what is wrong with those that cannot be used, which are None."""
-    failed = dict.fromkeys(
-        _too_long(array), said("is longer than {most} characters; shorten it", most=LONGEST_LINE)
-    )
+    failed = _too_long(array)
     if not failed:
         try:
-            return [_plain(v) for v in array.to_pylist()], {}
+            return [_plain(v) for v in array.to_pylist()], failed
         except OF_A_FILE:
             pass  # one by one, then, to name the rows
     values: list[object] = []
@@ -197,20 +203,20 @@ def _values(array: Any) -> tuple[list[object], dict[int, str]]:
     return values, failed
 
 
-def _too_long(array: Any) -> list[int]:
+def _too_long(array: Any) -> dict[int, str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if array.nbytes <= LONGEST_LINE:
+        return {}
     if _nested(array):
-        if array.nbytes <= LONGEST_LINE:
-            return []
-        return [i for i in range(len(array)) if array.slice(i, 1).nbytes > LONGEST_LINE]
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if not (pa.types.is_string(array.type) or pa.types.is_binary(array.type)) or array.nbytes <= LONGEST_LINE:
-        return []
-    long = pc.greater(pc.binary_length(array), LONGEST_LINE)
-    return [i for i, is_so in enumerate(long.to_pylist()) if is_so]
+        long = [array.slice(i, 1).nbytes > LONGEST_LINE for i in range(len(array))]
+    elif pa.types.is_string(array.type) or pa.types.is_binary(array.type):
+        long = pc.greater(pc.binary_length(array), LONGEST_LINE).to_pylist()
+    else:
+        return {}
+    told = said("is longer than {most} characters; shorten it", most=LONGEST_LINE)
+    return {i: told for i, is_so in enumerate(long) if is_so}
 
 
 def _plain(value: Any) -> Any:
