@@ -76,13 +76,18 @@ class Settling(io.FileIO):
     _loose = 0
 
     def write(self, data: Any) -> int:
-        """As of any file; others run while the disk is waited for."""
-        written = super().write(data)
-        self._loose += written
-        if self._loose > SETTLED:
-            self._loose = 0
-            desk().offload(os.fdatasync, self.fileno())
-        return written
+        """All of it; others run while the disk is waited for. Raises NotReady where it takes no more."""
+        left = memoryview(data)
+        try:
+            while left:  # a disk that is nearly full takes a part, and says so to nobody but who looks
+                left = left[super().write(left) :]
+            self._loose += len(data)
+            if self._loose > SETTLED:
+                self._loose = 0
+                desk().offload(os.fdatasync, self.fileno())
+        except OSError as error:
+            raise jobs.not_kept() from error
+        return len(data)
 
 
 class Asked(Request):
@@ -101,10 +106,14 @@ class Asked(Request):
         if not self.upload or g.get("spooled"):  # the second file of an upload is nothing we asked for
             return super()._get_file_stream(total_content_length, content_type, filename, content_length)
         folder = desk().workshop.incoming
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, path = tempfile.mkstemp(dir=folder)
-        g.spooled = Path(path)
-        return cast(IO[bytes], Settling(handle, "w+"))  # closed with the request
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, path = tempfile.mkstemp(dir=folder)
+        except OSError as error:
+            raise jobs.not_kept() from error
+        stream = cast(IO[bytes], Settling(handle, "w+"))
+        g.spooled = Path(path), stream
+        return stream
 
 
 def expect_upload() -> None:
@@ -121,19 +130,26 @@ def expect_upload() -> None:
 
 
 def spooled() -> tuple[Path, str] | None:
-    """The file of this upload and its name, if one was sent under the name `file`."""
+    """The file of this upload and its name, if one was sent under the name `file`.
+
+    Raises InvalidInput where another file came before it: that one was kept in its place.
+    """
     sent = request.files.get("file")
-    path: Path | None = g.get("spooled")
-    if sent is None or path is None or not sent.filename:
+    kept: tuple[Path, IO[bytes]] | None = g.get("spooled")
+    if sent is None or kept is None or not sent.filename:
         return None
-    sent.stream.flush()
+    path, stream = kept
+    if sent.stream is not stream:
+        raise InvalidInput([Problem("#/file", said("send one file, in the field “file”"))])
     return path, sent.filename
 
 
 def forget_spooled(_error: BaseException | None = None) -> None:
     """Remove what was uploaded and became no batch; registered as teardown_request."""
-    path: Path | None = g.pop("spooled", None)
-    if path is not None:
+    kept: tuple[Path, IO[bytes]] | None = g.pop("spooled", None)
+    if kept is not None:
+        path, stream = kept
+        stream.close()
         path.unlink(missing_ok=True)
 
 

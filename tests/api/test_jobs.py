@@ -66,6 +66,17 @@ def test_what_is_wrong_is_pointed_to(api: Api, change: dict[str, Any], pointer: 
     assert (status, [e["pointer"] for e in body["errors"]]) == (422, [pointer])
 
 
+def test_one_file_is_taken_and_no_other_in_its_place(app: Flask, api: Api) -> None:
+    status, body = send(api("alice"), file=None, other=(io.BytesIO(b"x"), "x.csv"))
+    assert (status, body["errors"][0]["pointer"]) == (422, "#/file")
+    first = {"other": (io.BytesIO(b"x"), "x.csv"), "model": "iris", "file": (io.BytesIO(ROWS), "rows.csv")}
+    status, body = api("alice")("POST", "/jobs", data=first, content_type="multipart/form-data")
+    assert (status, body["errors"][0]["pointer"]) == (422, "#/file") and "one file" in body["errors"][0][
+        "detail"
+    ]
+    assert list(app.extensions["desk"].workshop.incoming.iterdir()) == []
+
+
 def test_an_auditor_sends_none(api: Api) -> None:
     carol = api("carol")
     assert send(carol)[0] == 403

@@ -165,6 +165,10 @@ def test_ragged_rows_are_counted_by_their_lines(tmp_path: Path) -> None:
         (b",".join(b"a%d" % i for i in range(1_000_000)) + b"\n1\n", "rows.csv", "longer than"),
         (b'[{"length": 1}]', "rows.json", "one JSON list"),
         (b"no\n", "rows.jsonl", "No line holds an object"),
+        (b'\n{"length": 1, "length": 2}\n', "rows.jsonl", "line 2 names “length” twice"),
+        (b'{"length": NaN}\n', "rows.jsonl", "line 1 is not JSON"),
+        (b"{}\n", "rows.jsonl", "write one row a line"),
+        (b"length,note\n1," + b'"a\n",' * 2_000_000 + b"\n", "rows.csv", "longer than 4194304"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_why(tmp_path: Path, data: bytes, name: str, word: str) -> None:
@@ -188,6 +192,83 @@ def test_json_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_that_holds_too_much_is_named(tmp_path: Path) -> None:
+    deep = ['{"length": 1, "note": ' + "[" * n + "]" * n + "}" for n in (15, 16, 300, 1005, 5000)]
+    many = '{"length": 1, "note": [' + "[]," * 60_000 + "[]]}"
+    names = "{" + "".join(f'"n{i}": ":", ' for i in range(13_000)) + '"length": 1, "length": 2}'
+    told = wrong(tmp_path, "\n".join([*deep, many, names]), "rows.jsonl")
+    assert [place for place, _, _ in told] == [1, 2, 3, 4, 5, 6]
+    assert all("levels deep" in detail for _, _, detail in told[:4])
+    assert "holds more than 50000 values" in told[4][2] and "has 13001 names" in told[5][2]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_chunk_ends_early_where_its_rows_are_large(tmp_path: Path, name: str) -> None:
+    long, wide = ("x" * 100_000, ["length", "note"]), ("1", ["length", *(f"n{i}" for i in range(5_000))])
+    for cell, names in (long, wide):
+        row = dict.fromkeys(names, cell)
+        rows = {
+            "rows.jsonl": [json.dumps(row)] * 99,
+            "rows.csv": [",".join(names)] + [",".join(row.values())] * 99,
+        }
+        path = tmp_path / name
+        path.write_text("\n".join(rows[name]))
+        how = sniff(path, name, {}, SCHEMA)
+        sizes = [len(chunk) for chunk in reading.chunks(path, how, names)]
+        assert sum(sizes) == 99 and max(sizes) <= 50
+        rest = list(reading.chunks(path, how, names, skip=90))
+        assert (rest[0].first, sum(map(len, rest))) == (91, 9)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_who_reads_can_be_stopped_before_there_is_a_row(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text('"length"\n' * 5 + "\n" * 5_000_000)
+    how = reading.How(name.partition(".")[2])
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(reading.chunks(path, how, ["length"], skip=2_000, go_on=stop))
+    path.write_text("\n" * 5_000_000)
+    with pytest.raises(KeyboardInterrupt):
+        reading.heading(path, how, stop)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_lines_are_the_same_wherever_a_read_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, block: int
+) -> None:
+    monkeypatch.setattr("webapp.services.jobs.files.BLOCK", block)
+    text = f'length,colour{end}1,açaí{end}{end}2,"two\f{end}lines"{end}3,\u2028€'
+    path = tmp_path / "upload"
+    path.write_bytes(text.encode())
+    how = reading.How("csv")
+    [chunk] = reading.chunks(path, how, reading.heading(path, how))
+    assert chunk.lines == [2, 4, 6] and chunk.broken == {}
+    assert list(chunk.columns) == [("1", "2", "3"), ("açaí", f"two\f{end}lines", "\u2028€")]
+
+
+def test_the_line_of_what_is_no_text_is_told(tmp_path: Path) -> None:
+    good = b"length\n" + b"1\n" * 200_000
+    assert "line 200002 " in refusal(tmp_path, good + "é\n".encode("cp1252"))
+    assert "Line 200002 " in refusal(tmp_path, good + b"1\0\n")
+    assert "Line 200002 " in refusal(tmp_path, good + b"1" * 1_000_001 + b"\n1\n")
+
+
+def test_utf_16_without_its_mark_has_to_be_chosen(tmp_path: Path) -> None:
+    text, chosen = "length,colour\n1.5,açaí\n", {"encoding": "utf-16"}
+    assert received(tmp_path, text.encode("utf-16-le"), chosen=chosen) == [{"length": 1.5, "colour": "açaí"}]
+    assert "not UTF-16" in refusal(tmp_path, text, chosen=chosen)
+    assert "not UTF-16" in refusal(tmp_path, text.encode("utf-16-le") + b"\0\xdc\n\0", chosen=chosen)
+    path = tmp_path / "upload"
+    path.write_bytes(text.encode("utf-16-le"))
+    with pytest.raises(Unreadable):
+        reading.heading(path, reading.How("csv", "utf-16"))
+
+
 def test_parquet(tmp_path: Path) -> None:
     pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
     table = pa.table({"length": [1.5, None, 3.0], "pages": [1, 2, None], "case": ["a", "b", "c"]})
@@ -201,6 +282,61 @@ def test_parquet(tmp_path: Path) -> None:
     how = reading.How("parquet")
     rest = list(reading.chunks(tmp_path / "made", how, table.column_names, skip=1, size=1))
     assert [(c.first, len(c)) for c in rest] == [(2, 1), (3, 1)]
+
+
+def parquet(folder: Path, columns: dict[str, Any], **how: Any) -> bytes:
+    pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    n = len(next(iter(columns.values())))
+    pq.write_table(pa.table({"length": [1.5] * n, **columns}), folder / "made", **how)
+    return (folder / "made").read_bytes()
+
+
+def test_what_parquet_holds_and_nobody_can_say_is_named(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    times = pa.array([2**52, 0], pa.timestamp("s"))
+    for column in (
+        times,
+        pa.array([2**30, 0], pa.date32()),
+        pa.array([[2**52], []], pa.list_(pa.timestamp("s"))),
+        pa.array(["x" * 1_000_001, "x"]),
+        pa.array(["x" * 1_000_001, "x"]).dictionary_encode(),
+        pa.array([[1] * 200_000, []]),
+    ):
+        [(place, _, detail)] = wrong(tmp_path, parquet(tmp_path, {"case": column}), "rows.parquet")
+        assert place == 0 and "“case”" in detail and ("cannot be read" in detail or "longer than" in detail)
+    zone = pa.array([1], pa.timestamp("us", tz="Nowhere/None"))
+    assert len(wrong(tmp_path, parquet(tmp_path, {"case": zone}), "rows.parquet")) == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "category", "delta"])
+def test_parquet_that_unpacks_to_much_is_read_few_rows_at_a_time(tmp_path: Path, kind: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    text = pa.array(["z" * 100_000] * 2_000)
+    column = text.dictionary_encode() if kind == "category" else text
+    delta = {"use_dictionary": False, "column_encoding": {"case": "DELTA_BYTE_ARRAY"}}
+    data = parquet(tmp_path, {"case": column}, **delta if kind == "delta" else {"use_dictionary": ["case"]})
+    assert len(data) < 50_000
+    how = reading.How("parquet")
+    assert len(next(reading.chunks(tmp_path / "made", how, ["length", "case"]))) <= 41
+    skipped = next(reading.chunks(tmp_path / "made", how, ["length", "case"], skip=1_995))
+    assert (skipped.first, len(skipped)) == (1_996, 5)
+
+
+def test_parquet_whose_pages_are_too_large_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    plain = {"case": ["z" * 500_000] * 400}
+    assert "larger than 64 MB" in refusal(
+        tmp_path, parquet(tmp_path, plain, use_dictionary=False), "rows.parquet"
+    )
+    lists = {"case": [[1.5] * 3_000_000] * 4}
+    assert "lists in column “case" in refusal(tmp_path, parquet(tmp_path, lists), "rows.parquet")
+
+
+def test_small_row_groups_of_parquet_are_read_together(tmp_path: Path) -> None:
+    parquet(tmp_path, {"case": ["a", "b", None] * 1_000, "a.b": [{"c": b"x"}] * 3_000}, row_group_size=70)
+    how, names = reading.How("parquet"), ["length", "case", "a.b"]
+    found = list(reading.chunks(tmp_path / "made", how, names, skip=100))
+    assert [len(c) for c in found] == [1_980, 920] and found[0].columns[1][:3] == ["b", None, "a"]
 
 
 ODD = [

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from webapp.db import Prediction
-from webapp.db.base import session
+from webapp.db import Job, Prediction
+from webapp.db.base import session, transaction
 from webapp.errors import Conflict, InvalidInput, ModelFailed, NotAllowed, NotFound, TooMany
 from webapp.services import jobs, model_access, users
 from webapp.services.jobs.presence import Presence
 from webapp.services.jobs.reaping import reap
-from webapp.services.jobs.rows import MOST_TRIES, JobView, claim, let_go, read_one
+from webapp.services.jobs.rows import MOST_TRIES, JobView, claim, let_go, move, read_one
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
 from webapp.services.quota import Quota
@@ -160,6 +162,122 @@ def test_a_cancelled_batch_keeps_what_was_predicted(
     done = run(desk, job.id, "nobody", look)
     assert done is not None and done.state == "cancelled"
     assert done.rows_done == len(records(done)) == len(result(app, alice, done)) == 5
+
+
+@pytest.fixture
+def cancelling(app: Flask, actor: Actors, monkeypatch: pytest.MonkeyPatch) -> Callable[[JobView], JobView]:
+    """cancelling(job): work at a job that alice cancels at the first look."""
+    monkeypatch.setattr("webapp.services.jobs.presence.alive", lambda *_: True)
+
+    def work(job: JobView) -> JobView:
+        looks: list[int] = []
+
+        def look() -> bool:
+            looks.append(1)
+            if len(looks) == 1:
+                jobs.cancel(app.extensions["desk"], actor("alice"), job.id)
+            return False
+
+        found = run(app.extensions["desk"], job.id, "nobody", look)
+        assert found is not None
+        return found
+
+    return work
+
+
+Cancelling = Callable[[JobView], JobView]
+
+
+@pytest.mark.parametrize("seconds", [0, 100])
+def test_a_batch_that_is_cancelled_in_its_check_waits_for_nobody(
+    add: Add, cancelling: Cancelling, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.setattr("webapp.services.jobs.running.LOOK_SECONDS", seconds)
+    ended = cancelling(add(f"{HEADING}\n{ROW}\n", check=False))
+    assert ended.state == "cancelled" and ended.finished_us and not ended.details
+    assert (ended.findings is None) == (seconds == 0)  # what was at its end already has been found
+
+
+def test_a_cancel_that_came_too_late_is_forgotten(
+    app: Flask, add: Add, actor: Actors, cancelling: Cancelling
+) -> None:
+    refused = cancelling(add(f"{HEADING}\n{ROW}\n5\n", check=False, on_error="all"))
+    assert (refused.state, refused.cancel) == ("refused", True)
+    again = jobs.read_again(app.extensions["desk"], actor("alice"), refused.id, {})
+    assert not again.cancel
+
+
+def test_a_cancelled_batch_that_lost_its_worker_is_not_taken_up(
+    app: Flask, add: Add, actor: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.services.jobs.presence.alive", lambda *_: True)
+    job = claim(add(f"{HEADING}\n{ROW}\n", check=False).id, "nobody")
+    assert job is not None
+    jobs.cancel(app.extensions["desk"], actor("alice"), job.id)
+    let_go(job.id, job.attempt)
+    assert claim(job.id, "another") is None
+    now = read_one(job.id)
+    assert now is not None and now.state == "cancelled" and now.finished_us
+
+
+def test_a_lease_is_renewed_while_nothing_can_be_told(
+    app: Flask, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.services.jobs.running.LOOK_SECONDS", 0)
+    monkeypatch.setattr("webapp.services.jobs.reading.CHUNK", 1)
+    job = add(f"{HEADING}\n{ROW}\n", on_error="row", check=False)
+    leases: list[int] = []
+
+    def look() -> bool:
+        with transaction() as s:
+            leases.append(s.scalar(select(Job.lease_us).where(Job.id == job.id)))
+            s.execute(update(Job).where(Job.id == job.id).values(lease_us=1))
+        return False
+
+    done = run(app.extensions["desk"], job.id, "nobody", look)
+    assert done is not None and done.state == "done" and len(leases) > 1 and min(leases) > 1
+
+
+def test_a_check_that_comes_far_each_time_is_given_up_all_the_same(add: Add) -> None:
+    job = add(f"{HEADING}\n{ROW}\n", check=False)
+    for _ in range(MOST_TRIES):
+        now = claim(job.id, "nobody")
+        assert now is not None
+        move(now, n_rows=1)
+        let_go(job.id, now.attempt)
+    assert claim(job.id, "nobody") is None
+
+
+@pytest.mark.parametrize("error", [OverflowError("far"), RecursionError(), KeyError("x"), MemoryError()])
+def test_what_a_file_brings_about_is_tried_once(
+    app: Flask, add: Add, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("webapp.services.jobs.columns.Plan.sort", fail)
+    job = add(f"{HEADING}\n{ROW}\n")
+    assert (job.state, job.attempt) == ("refused", 1) and "row 0" in job.details[0]
+
+
+def test_nul_does_not_get_into_a_result(app: Flask, add: Add, actor: Actors) -> None:
+    row = ", ".join(
+        f'"{name}": {cell}' for name, cell in zip(HEADING.split(","), ROW.split(","), strict=True)
+    )
+    nul, deep = '"a\\u0000": "b\\u0000"', '"c": ' + "[" * 15 + "]" * 15
+    done = add(f"{{{row}, {nul}, {deep}}}\n{{{nul}}}\n", "rows.jsonl", on_error="row")
+    [good, bad] = result(app, actor("alice"), done)
+    assert (good["a\ufffd"], good["c"]) == ("b\ufffd", "[" * 15 + "]" * 15) and bad["error"]
+
+
+def test_uploads_that_nobody_sends_any_more_are_swept(app: Flask) -> None:
+    incoming = app.extensions["desk"].workshop.incoming
+    incoming.mkdir(parents=True, exist_ok=True)
+    for name, age in (("fresh", 3_000), ("stale", 4_000)):
+        (incoming / name).touch()
+        os.utime(incoming / name, (time.time() - age,) * 2)
+    reap(app.extensions["desk"])
+    assert [path.name for path in incoming.iterdir()] == ["fresh"]
 
 
 def test_a_batch_stops_when_its_owner_is_disabled(app: Flask, add: Add, actor: Actors) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +95,28 @@ def test_an_upload_leaves_no_file_behind_that_became_no_batch(app: Flask, browse
     send(alice, model="none")
     alice.client.post("/jobs/new", data={"csrf_token": "wrong", "file": (io.BytesIO(b"x" * 99), "x.csv")})
     assert list(incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize("full", ["at once", "while it grows", "at the end"])
+def test_a_full_disk_is_told_and_nothing_stays(
+    app: Flask, browser: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, full: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    alice, part = browser("alice"), tmp_path / "part"
+    if full == "while it grows":
+        part.touch()
+        taken = os.open("/dev/full", os.O_RDWR)
+        monkeypatch.setattr("webapp.doors.tempfile.mkstemp", lambda **_: (taken, str(part)))
+    else:
+        at = "webapp.doors.tempfile.mkstemp" if full == "at once" else "webapp.services.jobs._sync"
+        monkeypatch.setattr(at, fail)
+    answer = send(alice)
+    assert answer.status_code == 503 and "takes no more" in answer.text and answer.headers["Retry-After"]
+    assert not part.exists()
+    kept = app.extensions["desk"].workshop.incoming.parent
+    assert [path for path in kept.rglob("*") if path.is_file() and path.parent.name != "workers"] == []
 
 
 def test_what_is_too_large_is_said_so(app: Flask, browser: Open, actor: Callable[[str], Actor]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from webapp.db import Job
 from webapp.db.base import session, transaction
-from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, Problem, TooLarge, printable
+from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotReady, Problem, TooLarge, printable
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
 from webapp.services.jobs import presence
@@ -36,6 +36,7 @@ __all__ = [
     "cancel",
     "confirm",
     "get",
+    "not_kept",
     "problems",
     "read_again",
     "remove",
@@ -46,6 +47,8 @@ __all__ = [
 ]
 
 LONGEST_NAME = 200
+#: After which a disk that was full may be tried again.
+FULL_SECONDS = 60
 ON_ERROR = ("ask", "row", "all")
 
 
@@ -120,6 +123,17 @@ def too_large(desk: Desk) -> TooLarge:
             "A file may have {most} MB; split it, or ask the operator to raise MAX_UPLOAD_BYTES.",
             most=f"{most:g}",
         )
+    )
+
+
+def not_kept() -> NotReady:
+    """What is said of a file that the disk does not take."""
+    return NotReady(
+        said(
+            "The file cannot be kept, because the disk of this server takes no more; tell the operator, and send it "
+            "again later."
+        ),
+        FULL_SECONDS,
     )
 
 
@@ -272,9 +286,13 @@ def _name(name: str) -> str:
 
 def _take_in(desk: Desk, path: Path, job_id: str) -> None:
     folder = desk.workshop.job(job_id)
-    folder.mkdir(parents=True, mode=0o700)
-    desk.offload(_sync, path)
-    path.replace(folder / "upload")
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        desk.offload(_sync, path)
+        path.replace(folder / "upload")
+    except OSError as error:
+        discard(folder)
+        raise not_kept() from error
 
 
 def _sync(path: Path) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import orjson
 
+from webapp.errors import printable
 from webapp.services import registry
 from webapp.services.cells import safe
 from webapp.services.desk import Desk
 from webapp.services.jobs import reading
 from webapp.services.jobs.columns import Plan
 from webapp.services.jobs.files import OF_A_FILE, Chunk, GoOn, How, Unreadable, blame
-from webapp.services.jobs.results import problem_lines
+from webapp.services.jobs.results import as_json, problem_lines
 from webapp.services.jobs.rows import JobView, move
 from webapp.services.jobs.sniffing import sniff
 from webapp.services.jobs.told import kind, pack
@@ -45,7 +46,7 @@ class Findings:
         row, line, column, detail = problem
         self.total += 1
         if self.total <= LISTED:
-            self._writer.writerow([row, line, safe(column), safe(detail)])
+            self._writer.writerow([row, line, safe(printable(column)), safe(printable(detail))])
         if len(self.first) < SHOWN:
             self.first.append([row, line, column, pack(detail)])
         key = column, kind(detail)
@@ -148,5 +149,5 @@ def _preview(chunk: Chunk | None) -> list[list[Any]]:
 def _shown(cell: object) -> str | None:
     if not isinstance(cell, (str, int, float, bool, list, dict)):
         return None
-    text = cell if isinstance(cell, str) else orjson.dumps(cell, default=str).decode()
+    text = cell if isinstance(cell, str) else as_json(cell)
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"

@@ -15,7 +15,8 @@ from webapp.services.predictions import SUBJECT, SUBJECT_RULE
 from webapp.wording import said
 
 LONGEST_SHOWN = 40
-REMEMBERED = 10_000
+#: Different texts of all columns whose values are remembered, and characters of one that is.
+REMEMBERED, LONGEST_REMEMBERED = 200_000, 100
 #: What people write for a value they do not have.
 NOTHING = frozenset({"na", "n/a", "nan", "null", "none", "-", "?", "#n/a", "nil"})
 USUAL = {".": re.compile(r"[0-9+\-.eE \n]*"), ",": re.compile(r"[0-9+\-,eE \n]*")}
@@ -55,7 +56,12 @@ class Plan:
         places = {name: i for i, name in enumerate(names)}
         self._schema = schema
         self._features = [(f, places.get(f.name)) for f in schema.features]
-        self._coerce = [_coercer(f, how.decimal) if how.format == "csv" else None for f in schema.features]
+        self._coerce = [
+            _coercer(f, how.decimal, min(10_000, REMEMBERED // len(schema.features)))
+            if how.format == "csv"
+            else None
+            for f in schema.features
+        ]
         self._subject = places.get(subject) if subject else None
         self._pointers = {f"#/{pointer_token(name)}": name for name in schema.names}
         asked = {*schema.names, subject}
@@ -144,7 +150,7 @@ def _missing(feature: Feature, names: Sequence[str]) -> str:
 Coerce = Callable[[Sequence[str]], tuple[list[object], dict[int, str]]]
 
 
-def _coercer(feature: Feature, decimal: str) -> Coerce:
+def _coercer(feature: Feature, decimal: str, remembered: int) -> Coerce:
     """Texts of a column → values, ABSENT where nothing is written, and by place what cannot be read."""
     read = _reader(feature, decimal)
     if feature.kind == "number" and not feature.choices:
@@ -152,7 +158,7 @@ def _coercer(feature: Feature, decimal: str) -> Coerce:
     known: dict[str, tuple[object, str]] = {"": (ABSENT, "")}
 
     def coerce(texts: Sequence[str]) -> tuple[list[object], dict[int, str]]:
-        if len(known) > REMEMBERED:
+        if len(known) > remembered:
             known.clear()
         return _each(texts, read, known)
 
@@ -186,7 +192,8 @@ def _each(
                 answer = read(text), ""
             except ValueError as error:
                 answer = ABSENT, error.args[0]
-            known[text] = answer
+            if len(text) <= LONGEST_REMEMBERED:
+                known[text] = answer
         values.append(answer[0])
         if answer[1]:
             failed[i] = answer[1]

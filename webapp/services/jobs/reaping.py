@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import select
@@ -18,7 +19,8 @@ from webapp.services.jobs.rows import let_go
 
 #: A job that waits longer than this is sent to the queue again: its message may be lost.
 WAITING_US = 10_000_000
-ABANDONED_SECONDS = 24 * 3600
+#: An upload may take an hour as a whole, so what has not grown for as long has nobody who sends it.
+ABANDONED_SECONDS = 3600
 
 
 def reap(desk: Desk) -> None:
@@ -58,8 +60,9 @@ def _sweep(incoming: Path) -> None:
     if not incoming.is_dir():
         return
     for path in incoming.iterdir():
-        if path.stat().st_mtime < time.time() - ABANDONED_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # it has just become a job
+            if path.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                path.unlink()
 
 
 def discard(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from webapp.errors import printable
 from webapp.ml.schema import ABSENT
 from webapp.services.cells import SUSPECT, safe
 from webapp.services.jobs.columns import Sorted, Wrong
@@ -79,7 +80,7 @@ def head(names: Sequence[str], classes: Sequence[str], dialect: Dialect) -> byte
     own = ["row", "prediction", "label", *(f"p({label})" for label in classes), "warnings", "record", "error"]
     taken = set(names)
     renamed = [f"parecer {name}" if name in taken else name for name in own]
-    heading = _text([[safe(name) for name in (*names, *renamed)]], dialect)
+    heading = _text([[safe(printable(name)) for name in (*names, *renamed)]], dialect)
     return BOM_UTF8 + heading if dialect.mark else heading
 
 
@@ -110,7 +111,7 @@ def lines(
         warnings = safe("; ".join(w["detail"] for w in answer.warnings)) if answer.warnings else None
         own[good.place] = (*cells, *shares, warnings, answer.id, None)
     for place, wrongs in found.bad.items():
-        own[place] = (None, None, *none, None, None, safe("; ".join(map(_told, wrongs))))
+        own[place] = (None, None, *none, None, None, safe(printable("; ".join(map(_told, wrongs)))))
     numbers = range(chunk.first, chunk.first + len(chunk))
     return _text(
         ((*cells, n, *row) for cells, n, row in zip(zip(*columns, strict=True), numbers, own, strict=True)),
@@ -132,7 +133,8 @@ def _written(column: Sequence[object]) -> Sequence[object]:
     """Cells of the file as they go into the result: numbers as they were, texts disarmed."""
     if type(column[0]) is str and all(type(c) is str for c in column):
         texts: Sequence[str] = column  # type: ignore[assignment]
-        return texts if not SUSPECT.search("\x1f".join(texts)) else [_disarmed(t) for t in texts]
+        joined = "\x1f".join(texts)
+        return [_disarmed(t) for t in texts] if "\0" in joined or SUSPECT.search(joined) else texts
     return [_cell(c) for c in column]
 
 
@@ -140,10 +142,18 @@ def _cell(cell: object) -> object:
     if cell is None or cell is ABSENT:
         return None
     if isinstance(cell, (dict, list)):
-        return _disarmed(orjson.dumps(cell, default=str).decode())
+        return _disarmed(as_json(cell))
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return _disarmed(cell) if isinstance(cell, str) else cell
+
+
+def as_json(cell: object) -> str:
+    """A value that is no text as JSON; what JSON has no words for as Python writes it."""
+    try:
+        return orjson.dumps(cell, default=str).decode()
+    except TypeError:  # a number beyond 64 bits, a name that is no text
+        return str(cell)
 
 
 def _disarmed(text: str) -> str:
@@ -151,7 +161,7 @@ def _disarmed(text: str) -> str:
         float(text.replace(",", "."))  # a number keeps its sign
         return text
     except ValueError:
-        return str(safe(text))
+        return str(safe(printable(text)))
 
 
 def problem_lines(chunk: Chunk, found: Sorted) -> list[tuple[int, int, str, str]]:
