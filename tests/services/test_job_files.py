@@ -252,10 +252,10 @@ def test_lines_are_the_same_wherever_a_read_ends(
 
 
 def test_the_line_of_what_is_no_text_is_told(tmp_path: Path) -> None:
-    good = b"length\n" + b"1\n" * 200_000
-    assert "line 200002 " in refusal(tmp_path, good + "é\n".encode("cp1252"))
-    assert "Line 200002 " in refusal(tmp_path, good + b"1\0\n")
-    assert "Line 200002 " in refusal(tmp_path, good + b"1" * 1_000_001 + b"\n1\n")
+    good = b"length\n" + b"1\n" * 140_000
+    assert "line 140002 " in refusal(tmp_path, good + "é\n".encode("cp1252"), schema=ONE)
+    assert "Line 140002 " in refusal(tmp_path, good + b"1\0\n", schema=ONE)
+    assert "Line 140002 " in refusal(tmp_path, good + b"1" * 1_000_001 + b"\n1\n", schema=ONE)
 
 
 def test_utf_16_without_its_mark_has_to_be_chosen(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_small_row_groups_of_parquet_are_read_together(tmp_path: Path) -> None:
     parquet(tmp_path, {"case": ["a", "b", None] * 1_000, "a.b": [{"c": b"x"}] * 3_000}, row_group_size=70)
     how, names = reading.How("parquet"), ["length", "case", "a.b"]
     found = list(reading.chunks(tmp_path / "made", how, names, skip=100))
-    assert [len(c) for c in found] == [1_980, 920] and found[0].columns[1][:3] == ["b", None, "a"]
+    assert [len(c) for c in found] == [2_000, 900] and found[0].columns[1][:3] == ["b", None, "a"]
 
 
 ODD = [

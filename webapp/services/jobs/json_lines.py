@@ -94,7 +94,7 @@ def _object(text: str) -> Any:
     try:
         row = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if "ecursion" in error.msg:
+        if "depth" in error.msg:
             return _too_deep()
         return said("is not JSON: {reason} (character {at})", reason=error.msg, at=error.colno)
     if not isinstance(row, dict):
