@@ -125,6 +125,30 @@ def test_a_search_looks_at_values_and_not_at_how_they_are_kept(ledger: Ledger, q
     assert search(ledger.actors["alice"], Filters(q=q)).records == []
 
 
+@pytest.mark.parametrize("window", [1, 3, 10, 20_000])
+def test_a_search_looks_at_some_records_at_a_time_and_misses_none(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr(history, "WINDOW", window)
+    breaths: list[float] = []
+    monkeypatch.setattr("time.sleep", breaths.append)
+    stored = [ledger.write(subject="case 7" if n % 3 else None, created_us=NOON + n // 2) for n in range(10)]
+    wanted = [stored[n] for n in range(9, -1, -1) if n % 3]
+    seven, carol = Filters(q="case 7"), ledger.actors["carol"]
+    assert [r.id for r in history.export(carol, seven)] == wanted
+    found, cursor = [], None
+    while True:
+        page = history.search(carol, seven, limit=2, key="k", cursor=cursor)
+        found += [r.id for r in page.records]
+        if not page.has_more:
+            break
+        cursor = page.next_cursor
+    assert found == wanted
+    breaths.clear()
+    assert history.search(carol, Filters(q="case 8"), limit=2, key="k").records == []
+    assert len(breaths) == (10 // window)
+
+
 @pytest.mark.parametrize("q", ["%", "_", "\\", "100%"])
 def test_wildcards_in_a_search_mean_themselves(ledger: Ledger, q: str) -> None:
     ledger.write(inputs={"received": {"length": 1}})

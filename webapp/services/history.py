@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import orjson
 from itsdangerous import BadSignature, Signer
-from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Tuple, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.db import Model, ModelVersion, Prediction, User
@@ -25,6 +25,10 @@ CHUNK = 200
 #: Seconds between chunks: long enough that other requests of this process are looked at. A reader who takes all at
 #: once would have it alone, until it is killed for not answering.
 BREATH = 1e-6
+#: Records that a search for text looks at without a breath: some 30 ms.
+WINDOW = 20_000
+#: created_us and seq of a record, by which they are in order.
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,8 @@ def search(
 
     Raises Malformed for a cursor that was not given out for this search.
     """
-    query = _newest(matching(actor, filters)).limit(limit + 1)
     signer = _signer(actor, filters, key)
-    if cursor:
-        query = query.where(_older(*_open(signer, cursor)))
-    if offset:
-        query = query.offset(offset)
-    rows = session().execute(query).all()
+    rows = _rows(actor, filters, limit + 1, _open(signer, cursor) if cursor else None, offset)
     records = [_record(row) for row in rows[:limit]]
     has_more = len(rows) > limit
     if not has_more or not records:
@@ -160,15 +159,14 @@ def export(actor: Actor, filters: Filters) -> Iterator[Record]:
 
     Raises NotSignedIn between chunks when `actor` has lost access meanwhile.
     """
-    query = _newest(matching(actor, filters)).limit(CHUNK)
-    rows = session().execute(query).all()
+    rows = _rows(actor, filters, CHUNK)
     while rows:
         session().rollback()  # a slow reader must not hold a snapshot of the database open
         for row in rows:
             yield _record(row)
         time.sleep(BREATH)
         recheck(actor)  # a slow reader must not read on for hours
-        rows = session().execute(query.where(_older(rows[-1].created_us, rows[-1].seq))).all()
+        rows = _rows(actor, filters, CHUNK, (rows[-1].created_us, rows[-1].seq))
 
 
 _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
@@ -186,6 +184,42 @@ _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
 }
 
 
+def _rows(
+    actor: Actor, filters: Filters, most: int, after: Place | None = None, offset: int | None = None
+) -> list[Row[Any]]:
+    """The newest `most` rows of a filter, those older than `after`, without the first `offset`.
+
+    A text is looked for in WINDOW records at a time: where it is rare, all of them are looked at, and others of this
+    process have their turn in between.
+    """
+    found = _newest(matching(actor, filters)).limit(most)
+    if not filters.q or offset:
+        found = found.where(_older(*after)) if after else found
+        return list(session().execute(found.offset(offset)).all())
+    looked_at, rows = matching(actor, replace(filters, q=None)), list[Row[Any]]()
+    while True:
+        edge = _edge(looked_at, after)
+        part = found.where(_older(*after)) if after else found
+        rows += session().execute(part.where(_place() >= edge) if edge else part).all()
+        if edge is None or len(rows) >= most:
+            return rows[:most]
+        after = edge
+        time.sleep(BREATH)
+
+
+def _edge(conditions: list[ColumnElement[bool]], after: Place | None) -> Place | None:
+    """Where the WINDOW newest records older than `after` end; None where there are no more than these."""
+    edge = (
+        select(Prediction.created_us, Prediction.seq)
+        .where(*conditions, *([_older(*after)] if after else []))
+        .order_by(Prediction.created_us.desc(), Prediction.seq.desc())
+        .offset(WINDOW - 1)
+        .limit(1)
+    )
+    row = session().execute(edge).first()
+    return (row.created_us, row.seq) if row else None
+
+
 def _newest(conditions: list[ColumnElement[bool]]) -> Select[Any]:
     # Outer joins: the planner may then not start from the small tables and sort every record.
     return (
@@ -199,8 +233,12 @@ def _newest(conditions: list[ColumnElement[bool]]) -> Select[Any]:
     )
 
 
+def _place() -> Tuple:
+    return tuple_(Prediction.created_us, Prediction.seq)
+
+
 def _older(created_us: int, seq: int) -> ColumnElement[bool]:
-    return tuple_(Prediction.created_us, Prediction.seq) < (created_us, seq)
+    return _place() < (created_us, seq)
 
 
 def _record(row: Row[Any]) -> Record:
