@@ -151,7 +151,7 @@ def close(app: Flask) -> None:
         app.extensions["desk"].commits.close()
         app.extensions["desk"].workshop.queue.close()
         app.extensions["sqlalchemy"].engine.dispose()
-    # Its listeners know the application, which would never be forgotten: a thousand of them are a gigabyte.
+    # Its listeners know the application, so that neither would be forgotten while the extension keeps it.
     app.extensions["sqlalchemy"]._app_engines.pop(app, None)
 
 
