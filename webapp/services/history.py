@@ -134,10 +134,9 @@ def get(actor: Actor, record_id: str) -> Record:
 def neighbours(actor: Actor, filters: Filters, record: Record) -> tuple[str | None, str | None]:
     """Ids of the next newer and the next older record of the filter; the record itself need not be in it."""
     here = (record.created_us, record.seq)
-    place = tuple_(Prediction.created_us, Prediction.seq)
     mine = select(Prediction.id).where(*matching(actor, filters)).limit(1)
-    newer = mine.where(place > here).order_by(Prediction.created_us, Prediction.seq)
-    older = mine.where(place < here).order_by(Prediction.created_us.desc(), Prediction.seq.desc())
+    newer = mine.where(_place() > here).order_by(Prediction.created_us, Prediction.seq)
+    older = mine.where(*_older(here)).order_by(Prediction.created_us.desc(), Prediction.seq.desc())
     return session().scalar(newer), session().scalar(older)
 
 
@@ -146,11 +145,11 @@ def of_subject(actor: Actor, record: Record, *, each: int = 3) -> list[Record]:
     if record.subject is None:
         return []
     same = _newest(matching(actor, Filters(subject=record.subject))).limit(each)
-    place = tuple_(Prediction.created_us, Prediction.seq)
-    after = same.where(place > (record.created_us, record.seq))
+    here = (record.created_us, record.seq)
+    after = same.where(_place() > here)
     # The nearest of what came later, so in the order of time.
     rows = session().execute(after.order_by(None).order_by(Prediction.created_us, Prediction.seq)).all()
-    before = session().execute(same.where(_older(record.created_us, record.seq))).all()
+    before = session().execute(same.where(*_older(here))).all()
     return [_record(row) for row in (*reversed(rows), *before)]
 
 
@@ -194,13 +193,12 @@ def _rows(
     """
     found = _newest(matching(actor, filters)).limit(most)
     if not filters.q or offset:
-        found = found.where(_older(*after)) if after else found
-        return list(session().execute(found.offset(offset)).all())
+        return list(session().execute(found.where(*_older(after)).offset(offset)).all())
     looked_at, rows = matching(actor, replace(filters, q=None)), list[Row[Any]]()
     while True:
         edge = _edge(looked_at, after)
-        part = found.where(_older(*after)) if after else found
-        rows += session().execute(part.where(_place() >= edge) if edge else part).all()
+        part = found.where(*_older(after), *([_place() >= edge] if edge else []))
+        rows += session().execute(part).all()
         if edge is None or len(rows) >= most:
             return rows[:most]
         after = edge
@@ -211,7 +209,7 @@ def _edge(conditions: list[ColumnElement[bool]], after: Place | None) -> Place |
     """Where the WINDOW newest records older than `after` end; None where there are no more than these."""
     edge = (
         select(Prediction.created_us, Prediction.seq)
-        .where(*conditions, *([_older(*after)] if after else []))
+        .where(*conditions, *_older(after))
         .order_by(Prediction.created_us.desc(), Prediction.seq.desc())
         .offset(WINDOW - 1)
         .limit(1)
@@ -237,8 +235,9 @@ def _place() -> Tuple:
     return tuple_(Prediction.created_us, Prediction.seq)
 
 
-def _older(created_us: int, seq: int) -> ColumnElement[bool]:
-    return _place() < (created_us, seq)
+def _older(after: Place | None) -> list[ColumnElement[bool]]:
+    """The condition of being older than a place; none where there is no place."""
+    return [_place() < after] if after else []
 
 
 def _record(row: Row[Any]) -> Record:

@@ -15,6 +15,7 @@ from webapp.errors import NotFound
 from webapp.services.accounts import absent, admins_only, known, log, take
 from webapp.services.clock import now_us
 from webapp.services.people import Actor
+from webapp.services.tokens import TOKEN, holding
 from webapp.wording import said
 
 MINUTE = 60_000_000
@@ -46,14 +47,10 @@ def list_of(actor: Actor, username: str | None = None) -> list[SignIn]:
     """
     rows = session().scalars(
         select(TokenFamily)
-        .where(
-            TokenFamily.user_id == _whose(actor, username),
-            TokenFamily.revoked_us.is_(None),
-            TokenFamily.expires_us > now_us(),
-        )
+        .where(*holding(_whose(actor, username)))
         .order_by(
             TokenFamily.id != (actor.family or ""),
-            TokenFamily.kind != "token",
+            TokenFamily.kind != TOKEN,
             TokenFamily.created_us.desc(),
             TokenFamily.id,
         )
@@ -84,8 +81,7 @@ def _end(actor: Actor, username: str | None, only: str | None = None) -> int:
         which = TokenFamily.id == only if only else TokenFamily.id != (actor.family or "")
         ended = current.execute(
             update(TokenFamily)
-            .where(TokenFamily.user_id == user.id, TokenFamily.revoked_us.is_(None), which)
-            .where(TokenFamily.expires_us > now_us())
+            .where(*holding(user.id), which)
             .values(revoked_us=now_us())
             .returning(TokenFamily.kind, TokenFamily.name)
         ).all()

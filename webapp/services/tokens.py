@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.db import TokenFamily, User
@@ -117,13 +117,17 @@ def make(actor: Actor, name: str, days: int, address: str = "") -> Grant:
 
 
 def _how_many(actor: Actor) -> int:
-    mine = select(func.count()).where(
-        TokenFamily.user_id == actor.id,
-        TokenFamily.kind == TOKEN,
+    mine = select(func.count()).where(*holding(actor.id), TokenFamily.kind == TOKEN)
+    return session().scalar(mine) or 0
+
+
+def holding(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions on `TokenFamily` of an account's sign-ins that are neither ended nor over."""
+    return (
+        TokenFamily.user_id == user_id,
         TokenFamily.revoked_us.is_(None),
         TokenFamily.expires_us > now_us(),
     )
-    return session().scalar(mine) or 0
 
 
 def open_family(actor: Actor, seconds: int, origin: Origin = NOWHERE, *, issued: bool = False) -> Grant:

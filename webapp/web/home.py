@@ -39,6 +39,7 @@ PERIODS = {
 USUAL = "day"
 #: What the address of the dashboard may say, and its charts'.
 WORDS = ("model", "version", "channel", "user", "from", "to")
+FIELDS = (*WORDS, "period")
 #: Figures may be this old: a screen on the wall that reloads costs one look at the record for all who watch.
 FRESH_S = 10
 #: Fewer records are counted anew each time, in milliseconds: who has just asked finds the answer counted.
@@ -80,7 +81,7 @@ def dashboard() -> str | tuple[str, int]:
         asked=asked,
         model=model,
         channels=NAMES["channel"],
-        fields=(*WORDS, "period"),
+        fields=FIELDS,
         models=registry.list_models(actor()),
         here=_here,
     )
@@ -110,11 +111,9 @@ def _asked(query: Mapping[str, str]) -> Asked:
     """The address, as far as it can be understood."""
     words = {word: query[word].strip() for word in WORDS if query.get(word, "").strip()}
     problems = {
-        word: gettext(
-            "is not a filter of the dashboard; there are %(words)s", words=", ".join((*WORDS, "period"))
-        )
+        word: gettext("is not a filter of the dashboard; there are %(words)s", words=", ".join(FIELDS))
         for word in list(query)[:20]
-        if word not in (*WORDS, "period")
+        if word not in FIELDS
     }
     if "version" in words and "model" not in words:
         problems["version"] = gettext("needs a model beside it")

@@ -16,7 +16,7 @@ from webapp.errors import Problem, pointer_token
 from webapp.ml.schema import Feature, Schema
 from webapp.web.forms.fields import FormField
 from webapp.web.forms.groups import grouped
-from webapp.web.forms.notation import POINT, Notation
+from webapp.web.forms.notation import Notation
 from webapp.web.languages import LANGUAGES, decimal_sign
 from webapp.wording import said
 
@@ -170,12 +170,12 @@ def _integer(feature: Feature, text: str, notation: Notation) -> Value:
     return _chosen(feature, text, notation) if feature.choices else notation.integer(feature.label, text)
 
 
-def _boolean(feature: Feature, text: str, _notation: Notation) -> Value:
+def _boolean(feature: Feature, text: str, notation: Notation) -> Value:
     labels = {c.label: c.value for c in feature.choices}
     if text in labels:
         return labels[text]
     if text not in ("true", "false"):
-        yes, no = (option.label for option in FormField(feature, POINT, "", "").options)
+        yes, no = (option.label for option in FormField(feature, notation, "", "").options)
         raise ValueError(said("{feature} must be {yes} or {no}", feature=feature.label, yes=yes, no=no))
     return text == "true"
 
