@@ -4,22 +4,29 @@ from webapp.db.audit import Event, Leaf
 from webapp.db.changes import Change
 from webapp.db.failures import Failure
 from webapp.db.jobs import Job
+from webapp.db.keeping import Hold, Retention
 from webapp.db.predictions import IdempotencyKey, Prediction
 from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
 from webapp.db.reviews import Outcome, Review
 from webapp.db.rollups import Horizon, Rollup
 from webapp.db.saved import SavedFilter
+from webapp.db.seals import Anchor, Checkpoint, Log, Tile
 from webapp.db.users import LoginFailure, RecoveryCode, ResetLink, SecondFactor, TokenFamily, User
+from webapp.db.verifications import Verification
 
 __all__ = [
     "Alias",
+    "Anchor",
     "Change",
+    "Checkpoint",
     "Event",
     "Failure",
+    "Hold",
     "Horizon",
     "IdempotencyKey",
     "Job",
     "Leaf",
+    "Log",
     "LoginFailure",
     "Model",
     "ModelAccess",
@@ -28,10 +35,13 @@ __all__ = [
     "Prediction",
     "RecoveryCode",
     "ResetLink",
+    "Retention",
     "Review",
     "Rollup",
     "SavedFilter",
     "SecondFactor",
+    "Tile",
     "TokenFamily",
     "User",
+    "Verification",
 ]

@@ -10,7 +10,7 @@ from webapp.extensions import Base
 
 
 class Leaf(Base):
-    """One entry of the audit log: the bytes that were hashed, and their place in the tree once sealed."""
+    """One entry of the audit log: the bytes that were hashed. Its place in the tree is that of `seq` among all."""
 
     __tablename__ = "leaves"
 
@@ -25,8 +25,6 @@ class Leaf(Base):
     #: The process that wrote it, and its count there: a row taken away before sealing leaves a gap.
     writer: Mapped[str] = mapped_column(String(22))
     writer_seq: Mapped[int] = mapped_column(BigInteger)
-    #: NULL: not yet sealed.
-    leaf_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
 
 class Event(Base):

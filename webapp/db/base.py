@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy import BigInteger, Integer
 from sqlalchemy.orm import Session
 
+from webapp.db.changes import HOLD_LEAVES
 from webapp.db.engine import WriteLock
 from webapp.extensions import db
 
@@ -49,7 +50,9 @@ def transaction() -> Iterator[Session]:
     with write_lock()():
         _writing.now = True
         try:
-            current.connection(execution_options={"writes": True})
+            connection = current.connection(execution_options={"writes": True})
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(HOLD_LEAVES)
             yield current
             current.commit()
         except BaseException:

@@ -24,7 +24,11 @@ class Change(Base):
 
 #: Held alone by who changes accounts, shared by who writes records: on SQLite the one write lock does this.
 _KEY = 0x706172
-HOLD_ACCESS = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
+#: Held shared by whoever may write a leaf, alone by who has to know that none is on its way. Always taken first, or
+#: two could wait for each other.
+_LEAVES = 0x706173
+HOLD_LEAVES = f"SELECT pg_advisory_xact_lock_shared({_LEAVES})"
+HOLD_ACCESS = f"{HOLD_LEAVES}, pg_advisory_xact_lock_shared({_KEY})"
 
 
 def bump(session: Session, topic: str) -> None:
@@ -41,6 +45,12 @@ def wait_for_writers(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_KEY)))
+
+
+def wait_for_leaves(session: Session) -> None:
+    """As `wait_for_writers`, for leaves; never inside `transaction()`, which holds this lock itself."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_LEAVES)))
 
 
 class Watch:

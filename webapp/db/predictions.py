@@ -22,7 +22,7 @@ RARE = {
 #: What somebody asks by hand, as queries have to write it.
 BY_HAND = "channel IN ('form', 'what-if')"
 #: Written after the answer was given, so by no insert.
-LATER = frozenset({"review", "outcome"})
+LATER = frozenset({"review", "outcome", "erasure"})
 
 
 def _rare(name: str, condition: str) -> Index:
@@ -103,6 +103,8 @@ class Prediction(Base):
     review: Mapped[str | None] = mapped_column(String(12))
     #: agrees, differs or known: the latest outcome's verdict; NULL: none yet.
     outcome: Mapped[str | None] = mapped_column(String(8))
+    #: `events.seq` of its erasure; NULL: not erased.
+    erasure: Mapped[int | None] = mapped_column(BigInteger)
 
     user: Mapped[User] = relationship()
     model: Mapped[Model] = relationship()

@@ -20,7 +20,8 @@ from webapp.db.commits import Writer
 from webapp.services.clock import new_id, now_us
 
 SALT_BYTES = 32
-FORMAT = 1
+#: Of the leaves written now. Format 1 had no `about` in events, and no `cached`, `engine`, `timings` in predictions.
+FORMAT = 2
 
 
 def commitment(salt: bytes, text: bytes) -> str:
@@ -31,7 +32,14 @@ def commitment(salt: bytes, text: bytes) -> str:
 def append(
     session: Session, kind: str, user_id: int | None, facts: Mapping[str, object], *, about: int | None = None
 ) -> str:
-    """Put an event on the record, inside the caller's transaction; returns its id. `facts` must be JSON.
+    """As `put`; returns the id of the event."""
+    return put(session, kind, user_id, facts, about=about).id
+
+
+def put(
+    session: Session, kind: str, user_id: int | None, facts: Mapping[str, object], *, about: int | None = None
+) -> Event:
+    """Put an event on the record, inside the caller's transaction; returns it. `facts` must be JSON.
 
     `user_id` is who did it, `about` the account it happened to, by which it can be found.
     """
@@ -42,6 +50,7 @@ def append(
     session.add(event)
     head = orjson.dumps(
         {
+            "about": about or 0,
             "at": at,
             "facts": commitment(salt, text),
             "format": FORMAT,
@@ -57,4 +66,4 @@ def append(
     session.add(
         Leaf(record_id=event_id, kind=kind, canonical=canonical, hash=digest, writer=writer.id, writer_seq=0)
     )
-    return event_id
+    return event

@@ -172,7 +172,7 @@ _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
     **{
         c.key: getattr(Prediction, c.key)
         for c in Prediction.__table__.columns
-        if c.key != "salts" and not c.key.endswith("_id")
+        if c.key not in ("salts", "erasure") and not c.key.endswith("_id")
     },
     "request_id": Prediction.request_id,
     "model": Model.name,

@@ -13,7 +13,6 @@ from webapp.db import Outcome, Prediction, User
 from webapp.db.base import session, transaction
 from webapp.ml.store import Store
 from webapp.services import audit, history
-from webapp.services.clock import now_us
 from webapp.services.judging import Truth, lock, truth
 from webapp.services.people import Actor
 
@@ -42,17 +41,29 @@ def report(store: Store, actor: Actor, record_id: str, actual: Any, source: str)
     record = history.get(actor, record_id)
     true = truth(store, record, actual, "#/actual")
     verdict = "known" if true.label is None else "agrees" if true.label == record.label else "differs"
-    note, salt, at = orjson.dumps({"actual": true.plain}), os.urandom(audit.SALT_BYTES), now_us()
+    note, salt = orjson.dumps({"actual": true.plain}), os.urandom(audit.SALT_BYTES)
     with transaction() as current:
         row = lock(current, actor, record_id, Outcome.prediction_seq)
-        facts = {"record": record_id, "source": source, "note": audit.commitment(salt, note)}
-        event_id = audit.append(current, "outcome", actor.id, facts)
+        facts = {
+            "record": record_id,
+            "source": source,
+            "verdict": verdict,
+            "note": audit.commitment(salt, note),
+        }
+        event = audit.put(current, "outcome", actor.id, facts)
         earlier = (Outcome.prediction_seq == row.seq, Outcome.latest)
         current.execute(update(Outcome).where(*earlier).values(latest=False))
-        kept = {"verdict": verdict, "note": note.decode(), "salt": salt, "at_us": at, "source": source}
-        current.add(_row(row, true, actor, event_id=event_id, **kept))
+        kept = {
+            "verdict": verdict,
+            "note": note.decode(),
+            "salt": salt,
+            "at_us": event.at_us,
+            "source": source,
+        }
+        current.add(_row(row, true, actor, event_id=event.id, **kept))
         row.outcome = verdict
-    return Reported(at, actor.username, source, true.plain, verdict, event_id)
+        said = (event.at_us, event.id)
+    return Reported(said[0], actor.username, source, true.plain, verdict, said[1])
 
 
 def of(record_id: str) -> list[Reported]:

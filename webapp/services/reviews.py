@@ -14,7 +14,6 @@ from webapp.db.base import session, transaction
 from webapp.errors import InvalidInput, Problem, printable
 from webapp.ml.store import Store
 from webapp.services import audit, history
-from webapp.services.clock import now_us
 from webapp.services.judging import Truth, lock, truth
 from webapp.services.people import Actor
 from webapp.wording import said
@@ -91,9 +90,9 @@ def _review(actor: Actor, record_id: str, action: str, decision: str | float | N
         row = lock(current, actor, record_id, Review.prediction_seq)
         # What it says may be about a person, so the event commits to it without holding it.
         facts = {"record": record_id, "action": action, "note": audit.commitment(salt, note)}
-        event_id = audit.append(current, "review", actor.id, facts)
-        kept = {"action": action, "note": note.decode(), "salt": salt, "at_us": now_us()}
-        current.add(Review(event_id=event_id, prediction_seq=row.seq, user_id=actor.id, **kept))
+        event = audit.put(current, "review", actor.id, facts)
+        kept = {"action": action, "note": note.decode(), "salt": salt, "at_us": event.at_us}
+        current.add(Review(event_id=event.id, prediction_seq=row.seq, user_id=actor.id, **kept))
         row.review = action
 
 

@@ -43,8 +43,10 @@ class Sheet:
         self._timings = (self._latency_us, orjson.dumps(timings).decode())
         self._leaf = {
             "artifact": chosen.digest,
+            "cached": 0,
             "channel": ask.channel,
             "created": created_us,
+            "engine": "",
             "finished": finished_us,
             "format": FORMAT,
             "id": "",
@@ -54,6 +56,7 @@ class Sheet:
             "request": ask.request_id,
             "role": actor.role,
             "schema": chosen.schema_hash,
+            "timings": self._timings[1],
             "user": actor.id,
             "version": chosen.number,
         }
@@ -73,7 +76,7 @@ class Sheet:
         texts = (inputs.decode(), output.decode(), salts, "active")
         self.rows.append((made.id, *self._first, *self._version, about, *answer, *self._timings, *texts))
         leaf = self._leaf
-        leaf["id"] = made.id
+        leaf["id"], leaf["cached"], leaf["engine"] = made.id, int(given.cached), given.engine
         leaf["inputs"] = commitment(salts[:SALT_BYTES], inputs)
         leaf["output"] = commitment(salts[SALT_BYTES:], output)
         self.heads.append(orjson.dumps(leaf)[:-1])
