@@ -76,6 +76,13 @@ class Settings(BaseSettings):
         True,
         description="Run a worker for batches beside the web workers; false where `flask worker` runs elsewhere.",
     )
+    seal_seconds: float = Field(
+        2, ge=0.2, le=60, description="The record is sealed this often, where something has come to it."
+    )
+    seal_key: SecretStr = Field(
+        SecretStr(""),
+        description="Ed25519 key that signs checkpoints, base64 of 32 random bytes; made at first need.",
+    )
     demo: bool = Field(True, description="Publish the demo models when the registry is empty.")
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line written."

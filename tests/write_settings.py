@@ -19,6 +19,7 @@ WORDS = {
     bool: "true or false",
     Path: "folder",
     SecretStr: "secret",
+    float: "number",
 }
 HEAD = """\
 # Settings
@@ -42,10 +43,13 @@ FOOT = """
 | `jobs/` | files and results of batches, one folder each, and a file for each living worker |
 | `queue.db` | what waits for a worker, unless `QUEUE_URL` names another place; may be lost, nothing depends on it |
 | `prepare.lock` | the lock that starts queue on; always empty |
+| `parecer.db.sealer` | the lock by which one process seals; always empty |
 | `keys/` | the two secrets, if you did not give them; only their owner can read them |
+| `keys/sealing/` | the key that signs checkpoints, all public keys so far, and the newest checkpoint that was signed |
 | `model_store/` | published versions; without `DATA_DIR` they are in [the checkout](../../model_store/README.md) |
 
-Whoever has both `keys/` and a copy of the database can act as anybody who is signed in: keep their backups apart.
+Whoever has both `keys/` and a copy of the database can act as anybody who is signed in, and rewrite the record: keep
+their backups apart.
 
 ## PostgreSQL
 `DATABASE_URL=postgresql+psycopg://user:password@host/name`. `make run` creates the tables in an empty database. The

@@ -21,6 +21,7 @@ from webapp.api.lane import Lane
 from webapp.db.changes import Watch
 from webapp.db.commits import GroupCommit
 from webapp.db.engine import WriteLock, engine_options, prepare
+from webapp.db.leader import Leader
 from webapp.errors import AppError, Malformed, NotReady
 from webapp.extensions import bootstrap, cache, csrf, db, jwt, offload, signal
 from webapp.ml.runtime import Runtime
@@ -31,6 +32,8 @@ from webapp.services.failures import Tally
 from webapp.services.queue import Queue, Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
+from webapp.services.sealing import Seals
+from webapp.services.sealing.keys import Keyring
 from webapp.services.sign_ins import Seen
 from webapp.wording import said
 
@@ -132,6 +135,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
     store, watch = Store(settings.store), Watch(engine)
     runtime = Runtime(store)
     app.extensions["write_lock"] = lock
+    app.extensions["leader"] = Leader(engine, Path(f"{url.database}.sealer") if sqlite else None)
     app.extensions["desk"] = Desk(
         store=store,
         runtime=runtime,
@@ -145,6 +149,10 @@ def _open_desk(app: Flask, settings: Settings) -> None:
             settings.jobs, Queue(settings.queue_url, settings.data_dir), settings.max_upload_bytes
         ),
         seen=Seen(_later(app)),
+        seals=Seals(
+            Keyring(settings.data_dir / "keys" / "sealing", settings.seal_key.get_secret_value()),
+            settings.seal_seconds,
+        ),
         max_rows=settings.max_rows,
         default_model=settings.default_model,
         offload=offload,

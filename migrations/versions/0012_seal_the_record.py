@@ -34,9 +34,11 @@ def _tree() -> None:
         sa.Column("origin", sa.String(length=60), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("trouble", sa.String(length=300), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_logs")),
     )
-    op.bulk_insert(logs, [{"id": 1, "origin": f"parecer/{secrets.token_hex(8)}", "size": 0, "last_seq": 0}])
+    origin = f"parecer/{secrets.token_hex(8)}"
+    op.bulk_insert(logs, [{"id": 1, "origin": origin, "size": 0, "last_seq": 0, "trouble": ""}])
     op.create_table(
         "tiles",
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),

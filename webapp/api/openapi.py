@@ -7,7 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from webapp.api import openapi_jobs
+from webapp.api import openapi_audit, openapi_jobs
 from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
 from webapp.services.registry import ModelDetail
@@ -35,9 +35,11 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
         servers=[{"url": "/api/v1"}],
     )
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    for name, schema in {**SCHEMAS, "Job": openapi_jobs.JOB}.items():
+    for name, schema in {**SCHEMAS, **openapi_audit.SCHEMAS, "Job": openapi_jobs.JOB}.items():
         spec.components.schema(name, schema)
-    for path, operations in {**ROUTES, **openapi_jobs.routes(_operation, _ref("Job"))}.items():
+    batches = openapi_jobs.routes(_operation, _ref("Job"))
+    evidence = openapi_audit.routes(_operation, _ref, RECORD_ID)
+    for path, operations in {**ROUTES, **evidence, **batches}.items():
         spec.path(path, operations=operations)
     for detail in details:
         spec.path(f"/models/{detail.name}/predict", operations={"post": _predict_one(detail)})

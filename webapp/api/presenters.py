@@ -12,6 +12,7 @@ from webapp.services.outcomes import Reported
 from webapp.services.predictions import Made, Refused
 from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
 from webapp.services.reviews import Reviewed
+from webapp.services.sealing import Sealed
 
 
 def moment(us: int) -> datetime:
@@ -135,6 +136,17 @@ def outcome(told: Reported) -> dict[str, Any]:
         "user": told.user,
         "event": told.event,
         "created_at": moment(told.at_us),
+    }
+
+
+def checkpoint(found: Sealed) -> dict[str, Any]:
+    """The newest checkpoint."""
+    return {
+        "origin": found.origin,
+        "size": found.size,
+        "root": found.root.hex(),
+        "at": moment(found.at_us),
+        "note": found.note,
     }
 
 

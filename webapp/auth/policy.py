@@ -30,6 +30,10 @@ POLICY: dict[str, Roles] = {
     "api.list_predictions": SIGNED_IN,
     "api.show_prediction": SIGNED_IN,
     "api.report_outcome": PREDICTORS,
+    "api.prove_prediction": SIGNED_IN,
+    "api.prove_event": READERS,
+    "api.newest_checkpoint": SIGNED_IN,  # the more people keep one, the better
+    "api.prove_consistency": SIGNED_IN,
     "api.batches": SIGNED_IN,  # to look at; who may send one is asked where it is taken in
     "api.show_job": SIGNED_IN,
     "api.cancel_job": PREDICTORS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import cast
 
 from flask import current_app
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.db.changes import HOLD_LEAVES
 from webapp.db.engine import WriteLock
+from webapp.db.leader import Leader
 from webapp.extensions import db
 
 #: A 64-bit key that SQLite also recognises as its rowid.
@@ -29,6 +30,11 @@ def session() -> Session:
 def write_lock() -> WriteLock:
     """The lock of this application's database."""
     return cast(WriteLock, current_app.extensions["write_lock"])
+
+
+def leader() -> AbstractContextManager[bool]:
+    """The election of this application's database; see `Leader`."""
+    return cast(Leader, current_app.extensions["leader"])()
 
 
 def snapshot() -> Session:

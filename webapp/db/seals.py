@@ -22,6 +22,8 @@ class Log(Base):
     #: Leaves in the tree, and the last of them.
     size: Mapped[int] = mapped_column(BigInteger)
     last_seq: Mapped[int] = mapped_column(BigInteger)
+    #: Why nothing more is sealed; empty: it is.
+    trouble: Mapped[str] = mapped_column(String(300), default="")
 
 
 class Tile(Base):

@@ -15,6 +15,7 @@ from webapp.services.failures import Tally
 from webapp.services.queue import Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
+from webapp.services.sealing import Seals
 from webapp.services.sign_ins import Seen
 
 #: Work longer than this, in seconds, is taken off the event loop.
@@ -40,6 +41,7 @@ class Desk:
     failures: Tally
     workshop: Workshop
     seen: Seen
+    seals: Seals
     max_rows: int = 10_000
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.

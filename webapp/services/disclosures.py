@@ -9,14 +9,14 @@ from webapp.services import audit
 from webapp.services.people import Actor
 
 
-def export_begun(actor: Actor, format: str, words: Mapping[str, str], columns: Sequence[str]) -> str:
+def export_begun(actor: Actor | None, format: str, words: Mapping[str, str], columns: Sequence[str]) -> str:
     """Note that `actor` takes the records of a filter, given in the words of its address; returns the event's id.
 
     `columns` is empty where all were asked for. Raises NotReady when it cannot be kept: then nothing may go out.
     """
     facts = {"format": format, "filter": dict(words), "columns": list(columns)}
     with transaction() as current:
-        return audit.append(current, "export", actor.id, facts)
+        return audit.append(current, "export", actor.id if actor else None, facts)
 
 
 def export_ended(actor: Actor, event_id: str, records: int, *, whole: bool) -> None:

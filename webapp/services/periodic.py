@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webapp.services import predictions, rollups
+from webapp.services import predictions, rollups, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.reaping import reap
 
@@ -19,6 +19,16 @@ def forget_keys(_desk: Desk) -> None:
 def count_records(_desk: Desk) -> None:
     """Bring the buckets up to date that dashboards read; many records, some seconds at a time."""
     rollups.refresh(seconds=5.0)
+
+
+def seal_record(desk: Desk) -> None:
+    """Seal what has come to the record."""
+    sealing.seal_and_tell(desk.seals.keys)
+
+
+def prompt(desk: Desk) -> list[tuple[float, Duty]]:
+    """What may not wait until something else has ended; as PERIODIC."""
+    return [(desk.seals.every, seal_record)]
 
 
 #: (seconds, duty): each worker does it at its start, and again that long after it has ended. Several workers may do

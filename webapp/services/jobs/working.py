@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Event, Thread
 
@@ -11,10 +11,14 @@ from webapp.services.desk import Desk
 from webapp.services.jobs.presence import Presence
 from webapp.services.jobs.rows import JobView
 from webapp.services.jobs.running import run
-from webapp.services.periodic import PERIODIC
+from webapp.services.periodic import PERIODIC, Duty, prompt
 
 #: Seconds between looks into an empty queue: at first, and at most.
 SOON, LATE = 0.05, 0.5
+#: Seconds after which a duty that raised is tried again, if it is not due later anyway.
+AFTER_TROUBLE = 5.0
+#: Seconds between looks whether anything is due, at most.
+LOOK = 0.5
 
 Tell = Callable[..., None]
 
@@ -24,8 +28,12 @@ def work(
 ) -> None:
     """Work until `leaving` is set. `inside` makes a context in which the database can be used; `tell` logs."""
     presence = Presence(desk.workshop.workers)
-    helper = Thread(target=_keep_time, args=(desk, inside, leaving, tell), daemon=True)
-    helper.start()
+    helpers = [
+        Thread(target=_keep_time, args=(desk, inside, leaving, tell, duties), daemon=True)
+        for duties in (PERIODIC, prompt(desk))
+    ]
+    for helper in helpers:
+        helper.start()
 
     def take(job_id: str) -> None:
         begun = time.monotonic()
@@ -53,7 +61,8 @@ def work(
                 pause = min(pause * 1.2, LATE)
     finally:
         presence.end()
-    helper.join(5)
+    for helper in helpers:
+        helper.join(5)
 
 
 def _tell(tell: Tell, job: JobView, seconds: float) -> None:
@@ -70,17 +79,23 @@ def _tell(tell: Tell, job: JobView, seconds: float) -> None:
 
 
 def _keep_time(
-    desk: Desk, inside: Callable[[], AbstractContextManager[object]], leaving: Event, tell: Tell
+    desk: Desk,
+    inside: Callable[[], AbstractContextManager[object]],
+    leaving: Event,
+    tell: Tell,
+    duties: Sequence[tuple[float, Duty]],
 ) -> None:
-    due = [0.0] * len(PERIODIC)
+    due = [0.0] * len(duties)
     while not leaving.is_set():
-        for i, (seconds, duty) in enumerate(PERIODIC):
+        for i, (seconds, duty) in enumerate(duties):
             if time.monotonic() < due[i] or leaving.is_set():
                 continue
+            pause = seconds
             try:
                 with inside():
                     duty(desk)
             except Exception as error:  # noqa: BLE001 - it is tried again next time
                 tell("periodic", duty=duty.__name__, error=repr(error))
-            due[i] = time.monotonic() + seconds
-        leaving.wait(0.5)
+                pause = max(seconds, AFTER_TROUBLE)
+            due[i] = time.monotonic() + pause
+        leaving.wait(min(LOOK, *(seconds for seconds, _ in duties)))

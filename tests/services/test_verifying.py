@@ -1,0 +1,311 @@
+"""Verification finds whatever is not as it was sealed, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from tests.services.test_predictions import SETOSA, Cast, ask, session
+from tests.services.test_sealing import put_back
+from webapp.db import Leaf, Prediction
+from webapp.db.base import transaction
+from webapp.errors import InvalidInput
+from webapp.services import outcomes, predictions, reviews, sealing
+from webapp.services.audit import commitment
+from webapp.services.desk import Desk
+from webapp.services.sealing.keys import Keyring
+from webapp.services.sealing.tree import leaf_hash
+from webapp.services.verifying import Findings, claims, verify
+
+
+@pytest.fixture
+def desk(app: Flask) -> Desk:
+    return app.extensions["desk"]
+
+
+@pytest.fixture
+def keys(desk: Desk) -> Keyring:
+    return desk.seals.keys
+
+
+@pytest.fixture
+def ids(desk: Desk, keys: Keyring, actor: Cast) -> list[str]:
+    """Some sealed records with reviews and outcomes, under three checkpoints."""
+    alice = actor("alice")
+    made = [m.id for m in predictions.make(desk, alice, ask(*[SETOSA] * 20, subject="patient 7"))]
+    sealing.seal(keys)
+    made += [m.id for m in predictions.make(desk, alice, ask(*[SETOSA] * 280))]
+    sealing.seal(keys)
+    reviews.confirm(alice, made[1], "looks right")
+    reviews.override(desk.store, alice, made[2], "virginica", "measured again")
+    outcomes.report(desk.store, alice, made[3], "setosa", "api")
+    outcomes.report(desk.store, alice, made[3], "versicolor", "api")
+    sealing.seal(keys)
+    return made
+
+
+def change(statement: str, **values: Any) -> None:
+    with transaction() as current:
+        assert current.execute(text(statement), values).rowcount > 0
+
+
+def told(found: Findings) -> str:
+    return "\n".join(f"{a.index} {a.id} {a.what}" for a in found.altered)
+
+
+def test_an_untouched_record_is_found_untouched(
+    ids: list[str], keys: Keyring, desk: Desk, actor: Cast
+) -> None:
+    predictions.make(desk, actor("alice"), ask(*[SETOSA] * 7))
+    seen: list[tuple[int, int]] = []
+    found = verify(keys, tell=lambda done, total: seen.append((done, total)))
+    assert told(found) == ""
+    assert found.sound
+    assert (found.predictions, found.unsealed, found.checkpoints) == (307, 7, 3)
+    assert found.size == sealing.log().size
+    assert seen[-1] == (found.size + 7, found.size + 7)
+    assert (found.anchored, found.unanchored) == (0, found.size + 7)
+    assert found.rate > 0 < found.bare_rate
+
+
+def test_findings_survive_being_stored(ids: list[str], keys: Keyring) -> None:
+    change("UPDATE predictions SET label = 'x' WHERE id = :id", id=ids[5])
+    found = verify(keys, [claims.read(sealing.newest().note)])
+    assert Findings.of(found.to_dict()) == found
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("created_us", "created_us + 1"),
+        ("finished_us", "finished_us + 1"),
+        ("request_id", "'another'"),
+        ("user_id", "user_id + 1"),
+        ("role", "'admin'"),
+        ("channel", "'form'"),
+        ("model_id", "model_id + 1"),
+        ("version_id", "version_id + 1"),
+        ("subject", "'patient 8'"),
+        ("label", "'virginica'"),
+        ("label", "NULL"),
+        ("value", "1.0"),
+        ("score", "0.5"),
+        ("warned", "warned + 1"),
+        ("cached", "NOT cached"),
+        ("engine", "'other'"),
+        ("latency_us", "latency_us + 1"),
+        ("timings", "'{}'"),
+        ("inputs", "REPLACE(inputs, '5.1', '5.2')"),
+        ("inputs", "NULL"),
+        ("output", "REPLACE(output, 'setosa', 'virginica')"),
+        ("output", "NULL"),
+        ("salts", "NULL"),
+        ("state", "'erased'"),
+        ("state", "'restricted'"),
+        ("review", "'confirmed'"),
+        ("outcome", "'agrees'"),
+        ("erasure", "1"),
+        ("id", "'pred_00'"),
+    ],
+)
+def test_a_changed_column_is_found(ids: list[str], keys: Keyring, column: str, value: str) -> None:
+    change(f"UPDATE predictions SET {column} = {value} WHERE id = :id", id=ids[10])
+    found = verify(keys)
+    assert not found.sound
+    assert ids[10] in told(found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE leaves SET canonical = REPLACE(canonical, 'iris', 'diabetes') WHERE record_id = :id",
+        "UPDATE leaves SET kind = 'print' WHERE record_id = :id",
+        "UPDATE leaves SET writer_seq = writer_seq + 1 WHERE record_id = :id",
+        "UPDATE leaves SET writer = 'somebody' WHERE record_id = :id",
+        "UPDATE leaves SET record_id = 'pred_00' WHERE record_id = :id",
+        "DELETE FROM leaves WHERE record_id = :id",
+        "DELETE FROM predictions WHERE id = :id",
+        "UPDATE leaves SET seq = 1000000 WHERE record_id = :id",
+    ],
+)
+def test_a_changed_leaf_is_found(ids: list[str], keys: Keyring, statement: str) -> None:
+    change(statement, id=ids[12])
+    found = verify(keys)
+    assert not found.sound
+    assert ids[12] in told(found) or any(a.index is not None for a in found.altered)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET at_us = at_us + 1 WHERE kind = 'publish'",
+        "UPDATE events SET kind = 'print' WHERE kind = 'publish'",
+        "UPDATE events SET user_id = 1 WHERE kind = 'publish'",
+        "UPDATE events SET about_id = 1 WHERE kind = 'publish'",
+        "UPDATE events SET facts = REPLACE(facts, 'iris', 'IRIS') WHERE kind = 'publish'",
+        "UPDATE events SET facts = NULL, salt = NULL WHERE kind = 'publish'",
+        "UPDATE events SET salt = NULL WHERE kind = 'publish'",
+        "DELETE FROM events WHERE kind = 'publish'",
+        "UPDATE reviews SET action = 'confirmed' WHERE action = 'overridden'",
+        "UPDATE reviews SET note = REPLACE(note, 'again', 'twice')",
+        "UPDATE reviews SET note = NULL, salt = NULL",
+        "UPDATE reviews SET user_id = user_id + 1",
+        "UPDATE reviews SET prediction_seq = prediction_seq + 1",
+        "DELETE FROM reviews WHERE action = 'confirmed'",
+        "UPDATE outcomes SET label = 'virginica' WHERE latest",
+        "UPDATE outcomes SET verdict = 'agrees'",
+        "UPDATE outcomes SET note = REPLACE(note, 'color', 'colour')",
+        "DELETE FROM outcomes WHERE latest",
+        "UPDATE tiles SET last_seq = last_seq - 1 WHERE level = 0 AND number = 0",
+        "UPDATE tiles SET level = 5 WHERE level = 1",
+        "DELETE FROM tiles WHERE level = 1",
+        "DELETE FROM tiles WHERE number = 1",
+        "UPDATE checkpoints SET size = size + 1 WHERE size > 300",
+        "UPDATE checkpoints SET note = REPLACE(note, 'parecer', 'Parecer')",
+        "DELETE FROM checkpoints WHERE size > 300",
+        "UPDATE logs SET size = size - 1",
+        "UPDATE logs SET last_seq = last_seq - 1",
+        "UPDATE logs SET origin = 'parecer/other'",
+        "UPDATE model_versions SET digest = 'ab'",
+        "UPDATE model_versions SET number = number + 1",
+        "UPDATE models SET name = 'tulips' WHERE name = 'iris'",
+    ],
+)
+def test_whatever_else_is_changed_is_found(ids: list[str], keys: Keyring, statement: str) -> None:
+    change(statement)
+    assert not verify(keys).sound
+
+
+def test_a_record_that_no_leaf_stands_for_is_found(ids: list[str], keys: Keyring) -> None:
+    names = ", ".join(c.name for c in Prediction.__table__.columns if c.name not in ("seq", "id"))
+    change(f"INSERT INTO predictions (id, {names}) SELECT 'pred_77', {names} FROM predictions LIMIT 1")
+    assert "pred_77 no entry" in told(verify(keys))
+
+
+def test_two_records_that_changed_places_are_found(ids: list[str], keys: Keyring) -> None:
+    with transaction() as current:
+        a, b = ("SELECT seq FROM leaves WHERE record_id = :" + n for n in "ab")
+        [x] = current.execute(text(a), {"a": ids[30]}).one()
+        [y] = current.execute(text(b), {"b": ids[31]}).one()
+        for old, new in ((x, 10**6), (y, x), (10**6, y)):
+            current.execute(text("UPDATE leaves SET seq = :new WHERE seq = :old"), {"old": old, "new": new})
+    assert "another order" in told(verify(keys))
+
+
+def test_with_a_checkpoint_from_outside_the_first_entries_are_anchored(
+    ids: list[str], keys: Keyring, desk: Desk, actor: Cast
+) -> None:
+    kept = sealing.newest()
+    predictions.make(desk, actor("alice"), ask(*[SETOSA] * 9))
+    sealing.seal(keys)
+    for given in (
+        kept.note,
+        f"{kept.size} {claims.groups(kept.root)}",
+        f"{kept.size:,} {kept.root.hex()[:40].upper()}",
+    ):
+        found = verify(keys, [claims.read(given)])
+        assert found.sound
+        assert (found.anchored, found.unanchored) == (kept.size, 9)
+
+
+def test_a_typing_error_is_told_from_another_tree(ids: list[str], keys: Keyring) -> None:
+    kept = sealing.newest()
+    digits = list(kept.root.hex())
+    digits[9] = "0" if digits[9] != "0" else "1"
+    [held] = verify(keys, [claims.read(f"{kept.size} {''.join(digits)}")]).outside
+    assert not held.holds
+    assert "group 3" in held.what
+    [held] = verify(keys, [claims.read(f"{kept.size} {'ab' * 32}")]).outside
+    assert "another root" in held.what
+    [held] = verify(keys, [claims.read(f"{kept.size + 5} {kept.root.hex()}")]).outside
+    assert f"only {kept.size} entries" in held.what
+
+
+@pytest.mark.parametrize(
+    "given", ["", "5", "abc def", "5 abcd", "5 " + "g" * 64, "a\n5\nAAAA\n\n— x y", "9" * 20 + " " + "a" * 64]
+)
+def test_what_is_no_checkpoint_is_refused(given: str) -> None:
+    with pytest.raises(InvalidInput, match="checkpoint"):
+        claims.read(given)
+
+
+def test_an_older_copy_is_found_by_what_is_kept_with_the_key(
+    ids: list[str], keys: Keyring, app: Flask, desk: Desk, actor: Cast
+) -> None:
+    keep = sealing.newest().size
+    [made] = predictions.make(desk, actor("alice"), ask(SETOSA))
+    sealing.seal(keys)
+    kept = sealing.newest()
+    put_back(app, keep)
+    change("DELETE FROM predictions WHERE id = :id", id=made.id)
+    assert "older copy" in told(verify(keys))
+    (keys._folder / "newest").unlink()  # somebody who can do that leaves only what is kept elsewhere
+    found = verify(keys)
+    assert found.sound
+    assert found.unanchored == keep
+    assert not verify(keys, [claims.read(kept.note)]).sound
+
+
+def test_a_chain_written_anew_is_found_without_the_key(ids: list[str], keys: Keyring, tmp_path: Any) -> None:
+    """Somebody with the database and a key of their own."""
+    forger = Keyring(tmp_path / "forged")
+    kept = sealing.newest()
+    rewrite(ids, forger)
+    found = verify(keys)
+    assert "none of the keys" in told(found)
+    # With the real key only a checkpoint from outside shows it.
+    found = verify(forger)
+    assert told(found) == ""
+    assert found.unanchored == found.size
+    [held] = verify(forger, [claims.read(kept.note)]).outside
+    assert not held.holds
+
+
+def rewrite(ids: list[str], forger: Keyring) -> None:
+    """Change an answer with everything that speaks for it, and seal all of it anew."""
+    with transaction() as current:
+        row = current.scalars(select(Prediction).where(Prediction.id == ids[40])).one()
+        leaf = current.scalars(select(Leaf).where(Leaf.record_id == ids[40])).one()
+        output = orjson.loads(row.output)
+        output["label"] = row.label = "virginica"
+        output["probabilities"]["virginica"] = row.score = 1.0
+        row.output, row.salts = orjson.dumps(output).decode(), os.urandom(64)
+        told = orjson.loads(leaf.canonical)
+        told["inputs"] = commitment(row.salts[:32], row.inputs.encode())
+        told["output"] = commitment(row.salts[32:], row.output.encode())
+        leaf.canonical = orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()
+        leaf.hash = leaf_hash(leaf.canonical.encode())
+        for table in ("tiles", "checkpoints"):
+            current.execute(text(f"DELETE FROM {table}"))
+        current.execute(text("UPDATE logs SET size = 0, last_seq = 0"))
+    sealing.seal(forger)
+
+
+@pytest.mark.parametrize("column", ["inputs", "output", "label", "engine", "subject", "request_id"])
+def test_bytes_that_are_no_text_are_found(
+    ids: list[str], keys: Keyring, column: str, app: Flask, backend: str
+) -> None:
+    if backend != "sqlite":
+        pytest.skip("PostgreSQL stores nothing else")
+    change(f"UPDATE predictions SET {column} = CAST(x'ff41' AS TEXT) WHERE id = :id", id=ids[10])
+    found = verify(keys)
+    assert ids[10] in told(found)
+    session().rollback()
+    change(
+        "UPDATE predictions SET label = 'setosa' WHERE id = :id", id=ids[11]
+    )  # the connection is as it was
+    assert session().execute(text("SELECT 'é'")).scalar() == "é"
+
+
+def test_a_verification_can_be_ended(ids: list[str], keys: Keyring) -> None:
+    def stop(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify(keys, tell=stop)
+    assert verify(keys).sound

@@ -1,0 +1,126 @@
+"""Proofs to take away: that a record is in the tree, and that one checkpoint goes on from another.
+
+Their form is in docs/reference/proofs.md; tools/verify_record.py reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from sqlalchemy import select
+
+from webapp.db import Event, Leaf, Outcome, Prediction, Review, Tile
+from webapp.db.base import session, snapshot
+from webapp.errors import Conflict, NotAllowed, NotFound
+from webapp.services import history, sealing
+from webapp.services.people import Actor
+from webapp.services.sealing import Sealed, Seals
+from webapp.services.sealing.tree import HASH, WIDTH
+from webapp.wording import said
+
+INCLUSION, CONSISTENCY = "parecer-proof-1", "parecer-consistency-1"
+NOT_HERE = said("There is no such event.")
+
+
+def of_prediction(seals: Seals, actor: Actor, record_id: str) -> dict[str, Any]:
+    """The proof of one record, with all that was committed to.
+
+    Raises NotFound as the record itself does, and Conflict while it is not sealed.
+    """
+    history.get(actor, record_id)
+    current = snapshot()
+    row = current.execute(
+        select(Prediction.inputs, Prediction.output, Prediction.salts).where(Prediction.id == record_id)
+    ).one()
+    salts = None if row.salts is None else row.salts.hex()
+    return _proof(seals, record_id) | {"inputs": row.inputs, "output": row.output, "salts": salts}
+
+
+def of_event(seals: Seals, actor: Actor, event_id: str) -> dict[str, Any]:
+    """The proof of one event; raises NotAllowed, NotFound, Conflict."""
+    if not actor.sees_all:
+        raise NotAllowed(said("Only auditors and admins see what others do."))
+    current = snapshot()
+    event = current.scalar(select(Event).where(Event.id == event_id)) if event_id.isprintable() else None
+    if event is None:
+        raise NotFound(NOT_HERE)
+    proof = _proof(seals, event_id)
+    return proof | parts(event.kind, event.id, event.facts, event.salt)
+
+
+def parts(kind: str, event_id: str, facts: str | None, salt: bytes | None) -> dict[str, Any]:
+    """What an event's leaf commits to: its facts, and the note of a review or outcome."""
+    found: dict[str, Any] = {"facts": facts, "salt": None if salt is None else salt.hex()}
+    if kind in ("review", "outcome"):
+        table: type[Review] | type[Outcome] = Review if kind == "review" else Outcome
+        noted = session().execute(select(table.note, table.salt).where(table.event_id == event_id)).first()
+        found["note"] = noted.note if noted else None
+        found["note_salt"] = noted.salt.hex() if noted and noted.salt else None
+    return found
+
+
+def consistency(seals: Seals, first: int, second: int) -> dict[str, Any]:
+    """The proof that the tree of `second` leaves begins with that of `first`; raises NotFound."""
+    snapshot()
+    earlier, later = sealing.at_size(first), sealing.at_size(second)
+    if earlier is None or later is None or first > second:
+        raise NotFound(said("There is no checkpoint of that size, or the first is the larger one."))
+    path = sealing.prover().consistency(first, second)
+    return {
+        "format": CONSISTENCY,
+        "from": earlier.note,
+        "to": later.note,
+        "path": _joined(path),
+        "keys": [key.text() for key in seals.keys.known()],
+    }
+
+
+def place(record_id: str) -> tuple[int, Sealed] | None:
+    """Where a record is in the tree, and the newest checkpoint; None while it is not sealed, or no longer there."""
+    leaf = session().execute(select(Leaf.seq, Leaf.hash).where(Leaf.record_id == record_id)).first()
+    newest = sealing.newest()
+    if leaf is None or newest is None:
+        return None
+    tile = (
+        session()
+        .execute(
+            select(Tile.number, Tile.hashes)
+            .where(Tile.level == 0, Tile.last_seq >= leaf.seq)
+            .order_by(Tile.last_seq)
+            .limit(1)
+        )
+        .first()
+    )
+    if tile is None:
+        return None
+    at = _find(tile.hashes, leaf.hash)
+    return None if at is None else (tile.number * WIDTH + at, newest)
+
+
+def _proof(seals: Seals, record_id: str) -> dict[str, Any]:
+    found = place(record_id)
+    if found is None:
+        raise Conflict(said("This is not sealed yet, which takes some seconds; try again in a moment."))
+    index, newest = found
+    canonical = session().scalars(select(Leaf.canonical).where(Leaf.record_id == record_id)).one()
+    return {
+        "format": INCLUSION,
+        "id": record_id,
+        "leaf": canonical,
+        "index": index,
+        "path": _joined(sealing.prover().inclusion(index, newest.size)),
+        "checkpoint": newest.note,
+        "keys": [key.text() for key in seals.keys.known()],
+    }
+
+
+def _find(hashes: bytes, wanted: bytes) -> int | None:
+    at = hashes.find(wanted)
+    while at >= 0 and at % HASH:  # across two hashes
+        at = hashes.find(wanted, at + 1)
+    return None if at < 0 else at // HASH
+
+
+def _joined(path: list[bytes]) -> str:
+    return base64.b64encode(b"".join(path)).decode()

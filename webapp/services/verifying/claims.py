@@ -1,0 +1,71 @@
+"""Checkpoints from outside: a note in a file, or size and root typed from paper."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import NamedTuple
+
+from webapp.errors import InvalidInput, Problem
+from webapp.services.sealing import notes
+from webapp.services.sealing.tree import HASH
+from webapp.wording import said
+
+TYPED = re.compile(r"\s*([0-9][0-9.,\s]*?)\s+([0-9A-Fa-f][0-9A-Fa-f\s-]*|[A-Za-z0-9+/]{43}=)\s*", re.ASCII)
+#: Of a root typed by hand, at least: as many as nobody can find a second tree for.
+LEAST_DIGITS = 32
+GROUP = 4
+UNREAD = said(
+    "is no checkpoint: give the text of one, or its number of entries and, after a space, its root as printed"
+)
+
+
+class Claim(NamedTuple):
+    """So many leaves have a root that begins so, as hex digits; `note` where it is signed."""
+
+    size: int
+    digits: str
+    note: notes.Note | None
+
+    def holds(self, root: bytes) -> bool:
+        """Whether it is said of this root."""
+        return root.hex().startswith(self.digits)
+
+    def slip(self, root: bytes) -> int | None:
+        """Which group of digits, from 1, was probably mistyped; None where it is another root altogether."""
+        wrong = [i for i, digit in enumerate(self.digits) if root.hex()[i] != digit]
+        return wrong[0] // GROUP + 1 if 0 < len(wrong) <= GROUP else None
+
+
+def read(text: str) -> Claim:
+    """Raises InvalidInput (`#/checkpoint`)."""
+    text = text.replace("\r\n", "\n").strip("\n \t") + "\n"
+    if "\n\n" in text:
+        try:
+            note = notes.read(text)
+        except notes.Unsound as error:
+            raise InvalidInput(
+                [Problem("#/checkpoint", said("{rule} ({why})", rule=UNREAD, why=str(error)))]
+            ) from None
+        return Claim(note.checkpoint.size, note.checkpoint.root.hex(), note)
+    typed = TYPED.fullmatch(text)
+    if typed is None:
+        raise InvalidInput([Problem("#/checkpoint", UNREAD)])
+    size, root = re.sub(r"\D", "", typed[1]), re.sub(r"[\s-]", "", typed[2])
+    digits = root.lower()
+    if root.endswith("="):
+        try:
+            digits = base64.b64decode(root, validate=True).hex()
+        except binascii.Error:
+            digits = ""
+    if not LEAST_DIGITS <= len(digits) <= 2 * HASH or len(size) > 18:
+        least = said("{rule}; at least its first {n} digits are needed", rule=UNREAD, n=LEAST_DIGITS)
+        raise InvalidInput([Problem("#/checkpoint", least)])
+    return Claim(int(size), digits, None)
+
+
+def groups(root: bytes) -> str:
+    """A root as it is printed: 16 groups of four hex digits."""
+    digits = root.hex()
+    return " ".join(digits[i : i + GROUP] for i in range(0, len(digits), GROUP))
