@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
 VERSION = "0.1.0"
+PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*@")
 WEAK = re.compile("change-?me|secret|password|example|dev", re.IGNORECASE)
 
 
@@ -83,12 +84,31 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Ed25519 key that signs checkpoints, base64 of 32 random bytes; made at first need.",
     )
+    anchor_file: Path | None = Field(
+        None,
+        description="File that the newest checkpoint is appended to once a day; best on another machine.",
+    )
+    anchor_email: str = Field(
+        "",
+        pattern="^$|^[^@\\s,;]+@[^@\\s,;]+$",
+        description="Address that the newest checkpoint is sent to once a day.",
+    )
+    anchor_webhook: str = Field(
+        "",
+        pattern="^$|^https?://",
+        description="Address that the newest checkpoint is posted to as JSON once a day.",
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr("smtp://localhost"),
+        description="Mail server: smtp:// or smtps://, with account and password if it wants them.",
+    )
+    mail_from: str = Field("", description="Sender of e-mails; the receiver if empty.")
     demo: bool = Field(True, description="Publish the demo models when the registry is empty.")
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line written."
     )
 
-    @field_validator("data_dir", "model_store")
+    @field_validator("data_dir", "model_store", "anchor_file")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()
@@ -122,6 +142,16 @@ class Settings(BaseSettings):
     def jobs(self) -> Path:
         """The folder of batches."""
         return self.data_dir / "jobs"
+
+    def told(self) -> dict[str, str]:
+        """Name and value of what is set to something else than its default, without secrets and passwords."""
+        found = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, SecretStr) or value == field.default:
+                continue
+            found[name.upper()] = PASSWORD.sub(r"\1***@", str(value))
+        return found
 
     @property
     def hosts(self) -> list[str]:

@@ -21,7 +21,8 @@ app = create_app(settings)
 
 def main() -> None:
     """Prepare, and unless told otherwise become the web server."""
-    preparation.prepare(app, settings.data_dir / "prepare.lock", demos=settings.demo)
+    lock = settings.data_dir / "prepare.lock"
+    preparation.prepare(app, lock, demos=settings.demo, settings=settings.told())
     if sys.argv[1:] != ["prepare"]:
         os.execv(  # noqa: S606 - our own interpreter, no shell wanted
             sys.executable,

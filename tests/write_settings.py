@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import NoneType
 from typing import get_args
@@ -70,8 +71,9 @@ def row(name: str, field: FieldInfo) -> str:
 
 def kind(field: FieldInfo) -> str:
     known = [t for t in get_args(field.annotation) or [field.annotation] if t is not NoneType]
-    words = WORDS[known[0]]
-    if pattern := next((m.pattern for m in field.metadata if hasattr(m, "pattern")), None):
+    words = "file" if (field.description or "").startswith("File") else WORDS[known[0]]
+    pattern = next((m.pattern for m in field.metadata if hasattr(m, "pattern")), "")
+    if re.fullmatch(r"\^\([A-Z|]+\)\$", pattern):
         return "one of " + ", ".join(f"`{word}`" for word in pattern.strip("^()$").split("|"))
     low = next((m.ge for m in field.metadata if isinstance(m, Ge)), None)
     high = next((m.le for m in field.metadata if isinstance(m, Le)), None)

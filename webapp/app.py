@@ -26,6 +26,7 @@ from webapp.errors import AppError, Malformed, NotReady
 from webapp.extensions import bootstrap, cache, csrf, db, jwt, offload, signal
 from webapp.ml.runtime import Runtime
 from webapp.ml.store import Store
+from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
 from webapp.services.desk import Desk
 from webapp.services.failures import Tally
@@ -152,6 +153,13 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         seals=Seals(
             Keyring(settings.data_dir / "keys" / "sealing", settings.seal_key.get_secret_value()),
             settings.seal_seconds,
+        ),
+        anchors=Places(
+            settings.anchor_file,
+            settings.anchor_email,
+            settings.anchor_webhook,
+            settings.smtp_url.get_secret_value(),
+            settings.mail_from,
         ),
         max_rows=settings.max_rows,
         default_model=settings.default_model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from webapp.db.base import write_lock
 from webapp.db.engine import WriteLock
 from webapp.doors import desk
 from webapp.extensions import db
-from webapp.services import predictions, registry, users
+from webapp.services import installation, predictions, registry, users
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 PREPARE_SECONDS = 300.0
 
 
-def prepare(app: Flask, lock: Path, *, demos: bool) -> None:
-    """Migrate, publish the demo models into an empty registry, create the first admin. Safe to repeat.
+def prepare(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str] | None = None) -> None:
+    """Migrate, note changed settings, publish the demo models into an empty registry, create the first admin.
+
+    Safe to repeat. `settings` is name → value, without secrets.
 
     One at a time holds the file `lock`: two first starts must not both find the registry empty. Raises NotReady
     when another has held it for PREPARE_SECONDS.
@@ -32,6 +34,8 @@ def prepare(app: Flask, lock: Path, *, demos: bool) -> None:
     with WriteLock(lock, PREPARE_SECONDS)(), app.app_context():
         migrate()
         predictions.forget_keys()
+        if settings is not None:
+            installation.note(settings)
         if demos and not registry.list_models(None):
             publish_demos()
         password = users.first_admin()

@@ -39,7 +39,7 @@ def verify_record(checkpoints: tuple[str, ...], as_json: bool) -> None:
     Status 0: nothing is altered, and a checkpoint from outside agrees. 1: something is. 3: nothing is altered, as far
     as can be told without a checkpoint from outside.
     """
-    outside = [claims.read(_text(given)) for given in checkpoints]
+    outside = [claim for given in checkpoints for claim in claims.read_all(_text(given))]
     with click.progressbar(length=1, label="Verifying", file=sys.stderr) as bar:
 
         def tell(done: int, total: int) -> None:
@@ -118,7 +118,7 @@ def _sealing() -> Iterator[None]:
 def _text(given: str) -> str:
     path = Path(given)
     try:
-        return path.read_text(errors="replace")[:8_000] if len(given) < 1_000 and path.is_file() else given
+        return path.read_text(errors="replace") if len(given) < 1_000 and path.is_file() else given
     except OSError as error:
         raise click.ClickException(f"{given} cannot be read ({error.strerror}).") from None
 
@@ -131,7 +131,7 @@ def _told(found: Findings) -> Iterator[str]:
     )
     yield f"Checkpoints that agree with the tree: {found.checkpoints}, signed by {', '.join(found.keys) or 'nobody'}."
     for altered in found.altered[:SHOWN]:
-        place = "" if altered.index is None else f"entry {altered.index} "
+        place = "" if altered.index is None else f"entry {altered.index + 1} "
         yield f"ALTERED: {place}{altered.id}: {altered.what}"
     if found.n_altered > SHOWN:
         yield f"ALTERED: and {found.n_altered - SHOWN} more"

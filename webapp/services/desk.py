@@ -10,6 +10,7 @@ from webapp.db.changes import Watch
 from webapp.db.commits import GroupCommit
 from webapp.ml.runtime import Runtime
 from webapp.ml.store import Store
+from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
 from webapp.services.failures import Tally
 from webapp.services.queue import Workshop
@@ -42,6 +43,7 @@ class Desk:
     workshop: Workshop
     seen: Seen
     seals: Seals
+    anchors: Places
     max_rows: int = 10_000
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.

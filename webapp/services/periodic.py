@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webapp.services import predictions, rollups, sealing
+from webapp.services import anchors, predictions, rollups, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.reaping import reap
+from webapp.services.verifying import runs
 
 Duty = Callable[[Desk], object]
 
@@ -26,9 +27,19 @@ def seal_record(desk: Desk) -> None:
     sealing.seal_and_tell(desk.seals.keys)
 
 
-def prompt(desk: Desk) -> list[tuple[float, Duty]]:
-    """What may not wait until something else has ended; as PERIODIC."""
-    return [(desk.seals.every, seal_record)]
+def verify_asked(desk: Desk) -> None:
+    """Verify the record where somebody has asked for it."""
+    runs.work(desk.seals.keys)
+
+
+def send_checkpoints(desk: Desk) -> None:
+    """Send the newest checkpoint wherever it is time to."""
+    anchors.send_due(desk.anchors)
+
+
+def apart(desk: Desk) -> list[list[tuple[float, Duty]]]:
+    """What may not wait until something else has ended, each in a thread of its own; as PERIODIC."""
+    return [[(desk.seals.every, seal_record)], [(1.0, verify_asked)], [(60.0, send_checkpoints)]]
 
 
 #: (seconds, duty): each worker does it at its start, and again that long after it has ended. Several workers may do

@@ -27,6 +27,7 @@ from webapp.web import (
     audit,
     carrying,
     events,
+    evidence,
     history,
     home,
     jobs,
@@ -37,7 +38,21 @@ from webapp.web import (
     words,
 )
 
-PAGES = (access, account, activity, admin, assets, audit, history, home, jobs, login, models, predictions)
+PAGES = (
+    access,
+    account,
+    activity,
+    admin,
+    assets,
+    audit,
+    evidence,
+    history,
+    home,
+    jobs,
+    login,
+    models,
+    predictions,
+)
 STALE = lazy_gettext(
     "This page was open for too long, or in a browser without cookies, so that nothing was done."
 )
@@ -51,7 +66,8 @@ def init_app(app: Flask) -> None:
     filters = words.FILTERS | events.FILTERS | {"unpacked": unpack}
     app.jinja_env.filters.update({name: _asked_each_time(filter) for name, filter in filters.items()})
     app.jinja_env.globals.update(
-        addresses.GLOBALS | assets.GLOBALS | carrying.GLOBALS | words.GLOBALS, now_us=now_us
+        addresses.GLOBALS | assets.GLOBALS | carrying.GLOBALS | evidence.GLOBALS | words.GLOBALS,
+        now_us=now_us,
     )
     app.context_processor(_frame)
 
@@ -129,7 +145,10 @@ def _menu() -> list[tuple[str, str, bool]]:
         ("jobs.index", gettext("Batches")),
     ]
     if actor is not None and actor.sees_all:
-        entries.append(("audit.print_history", gettext("Audit report")))
+        entries += [
+            ("evidence.index", gettext("Audit")),
+            ("audit.print_history", gettext("Audit report")),
+        ]
     if actor is not None and actor.role == "admin":
         entries += [
             ("", gettext("Admin")),

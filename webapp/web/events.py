@@ -41,6 +41,11 @@ KINDS = {
     "export": lazy_gettext("Records exported"),
     "export-ended": lazy_gettext("Export ended"),
     "print": lazy_gettext("Records printed"),
+    "seal-key": lazy_gettext("Sealing key changed"),
+    "verification": lazy_gettext("Record verified"),
+    "anchor": lazy_gettext("Checkpoint sent"),
+    "anchor-failed": lazy_gettext("Checkpoint not sent"),
+    "settings": lazy_gettext("Settings changed"),
 }
 FACTS = {
     "model": lazy_gettext("model"),
@@ -66,6 +71,14 @@ FACTS = {
     "whole": lazy_gettext("whole"),
     "action": lazy_gettext("decision"),
     "source": lazy_gettext("through"),
+    "channel": lazy_gettext("to"),
+    "size": lazy_gettext("entries"),
+    "altered": lazy_gettext("altered"),
+    "sound": lazy_gettext("nothing altered"),
+    "anchored": lazy_gettext("anchored"),
+    "key": lazy_gettext("key"),
+    "settings": lazy_gettext("settings"),
+    "verdict": lazy_gettext("verdict"),
 }
 VALUES = {
     "code": lazy_gettext("the code"),

@@ -11,7 +11,7 @@ from webapp.services.desk import Desk
 from webapp.services.jobs.presence import Presence
 from webapp.services.jobs.rows import JobView
 from webapp.services.jobs.running import run
-from webapp.services.periodic import PERIODIC, Duty, prompt
+from webapp.services.periodic import PERIODIC, Duty, apart
 
 #: Seconds between looks into an empty queue: at first, and at most.
 SOON, LATE = 0.05, 0.5
@@ -30,7 +30,7 @@ def work(
     presence = Presence(desk.workshop.workers)
     helpers = [
         Thread(target=_keep_time, args=(desk, inside, leaving, tell, duties), daemon=True)
-        for duties in (PERIODIC, prompt(desk))
+        for duties in (PERIODIC, *apart(desk))
     ]
     for helper in helpers:
         helper.start()

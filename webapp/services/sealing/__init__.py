@@ -128,6 +128,12 @@ def at_size(size: int) -> Sealed | None:
     return None if row is None else _sealed(row)
 
 
+def recent(most: int) -> list[Sealed]:
+    """The newest checkpoints, newest first."""
+    rows = session().scalars(select(Checkpoint).order_by(Checkpoint.size.desc()).limit(most))
+    return [_sealed(row) for row in rows]
+
+
 def log() -> Log:
     """How far the tree goes."""
     return session().scalars(select(Log)).one()

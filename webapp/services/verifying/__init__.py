@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from webapp.db import Checkpoint, Leaf, Log, Tile
-from webapp.db.base import session, snapshot
+from webapp.db.base import session
 from webapp.services import sealing
 from webapp.services.sealing import notes
 from webapp.services.sealing.keys import Keyring
@@ -27,7 +27,7 @@ from webapp.services.verifying.findings import Findings, Outside
 from webapp.services.verifying.leaves import Reader
 from webapp.wording import said
 
-__all__ = ["Findings", "Outside", "verify"]
+__all__ = ["Findings", "Outside", "verify", "verify_in"]
 
 #: Tiles looked at in one go, and leaves whose bare hashing is timed.
 TILES, TIMED = 4, 20_000
@@ -41,27 +41,33 @@ Tell = Callable[[int, int], None]
 
 def verify(keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None) -> Findings:
     """Look at everything; nothing is written. `outside` are checkpoints that were kept elsewhere."""
-    begun = time.perf_counter()
     sealing.last_leaf()  # so that the snapshot has no holes that would be filled later
-    connection = snapshot().connection()
+    return verify_in(cast(Engine, session().get_bind()), keys, outside, tell)
+
+
+def verify_in(
+    engine: Engine, keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None
+) -> Findings:
+    """As `verify`, in any database, over a connection of its own."""
+    begun = time.perf_counter()
     found = Findings()
-    try:
-        run = _Run(connection, keys, list(outside), found, tell)
-        run.leaves()
-        agreement.check(connection, found)
-    except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
-        found.blame(
-            None, "", said("the database cannot be read: {why}", why=str(error).splitlines()[0][:200])
-        )
-    except DBAPIError as error:
-        found.blame(
-            None, "", said("the database cannot be read: {why}", why=str(error.orig).splitlines()[0][:200])
-        )
-    finally:
-        session().rollback()
+    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with engine.connect().execution_options(**level) as connection:
+        try:
+            run = _Run(connection, keys, list(outside), found, tell)
+            run.leaves()
+            agreement.check(connection, found)
+        except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            found.blame(None, "", _unreadable(error))
+        except DBAPIError as error:
+            found.blame(None, "", _unreadable(error.orig))
     found.seconds = time.perf_counter() - begun
     found.rate = (found.size + found.unsealed) / found.seconds
     return found
+
+
+def _unreadable(error: object) -> str:
+    return said("the database cannot be read: {why}", why=(str(error).splitlines() or [""])[0][:200])
 
 
 class _Kept(NamedTuple):
@@ -88,7 +94,7 @@ class _Run:
         )
         self._edge = Edge()
         self._upper: dict[Place, bytes] = {}
-        self._claims = sorted(outside)
+        self._claims = sorted(outside, key=lambda claim: claim.size)
         self._kept(keys)
         self._signed = self._checkpoints()
         self._next = next(self._signed, None)

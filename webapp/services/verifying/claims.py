@@ -38,6 +38,17 @@ class Claim(NamedTuple):
         return wrong[0] // GROUP + 1 if 0 < len(wrong) <= GROUP else None
 
 
+def read_all(text: str) -> list[Claim]:
+    """All the signed checkpoints of a text, such as a file they were appended to; or the one that was typed.
+
+    Raises InvalidInput (`#/checkpoint`).
+    """
+    blocks = re.split(r"\n\n+", text.replace("\r\n", "\n").strip("\n \t"))
+    if len(blocks) < 2:
+        return [read(text)]
+    return [read("\n\n".join(blocks[i : i + 2])) for i in range(0, len(blocks), 2)]
+
+
 def read(text: str) -> Claim:
     """Raises InvalidInput (`#/checkpoint`)."""
     text = text.replace("\r\n", "\n").strip("\n \t") + "\n"
