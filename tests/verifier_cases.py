@@ -209,7 +209,7 @@ class Desk:
     def export(
         self, *sizes: int, personal: bool = True, origin: str = NAME, **notes: str
     ) -> list[dict[str, Any]]:
-        """The lines, with checkpoints at these sizes and at the end; `notes` by `at_SIZE` take the place of plain ones."""
+        """The lines, with checkpoints at these sizes and at the end; `at_SIZE` takes the place of a plain one."""
         head = {
             "format": "parecer-export-1",
             "origin": origin,

@@ -38,6 +38,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from textwrap import fill
 from typing import Any, BinaryIO, NamedTuple, NoReturn
@@ -374,11 +375,14 @@ class Ring(NamedTuple):
         Raises Failed if a line claims one of the keys and does not verify.
         """
         known = {(key.name, key.id): key for key in (*self.own, *self.given)}
-        claims = [(known.get((name, signature[:4])), signature[4:]) for name, signature in note.signatures]
-        found = {key: key.signed(note.text.encode(), signature) for key, signature in claims if key}
-        for key, holds in found.items():
-            if not holds:
+        found: dict[Key, None] = {}
+        for name, signature in note.signatures:
+            key = known.get((name, signature[:4]))
+            if key is None:
+                continue
+            if not key.signed(note.text.encode(), signature[4:]):
                 raise Failed(f"the signature of {key} does not verify")
+            found[key] = None
         return [key for key in found if key.name == note.desk]
 
     def vouch(self, note: Note, strictly: bool = True) -> str:
@@ -581,6 +585,9 @@ _OF_EVENT = {"leaf", "facts", "salt"}
 _OF_NOTED = _OF_EVENT | {"note", "note_salt"}
 
 
+_ALONE = "is missing, but not what belongs to it"
+
+
 class Finding(NamedTuple):
     """Something that an entry lacks or contradicts."""
 
@@ -604,9 +611,7 @@ def read_leaf(canonical: str) -> dict[str, Any]:
 def commits(leaf: Mapping[str, Any], name: str, key: bytes, text: object) -> bool:
     """Whether HMAC-SHA-256 of `text` under `key` is the member `name`. Raises Malformed if `text` is no text."""
     if type(text) is not str:
-        raise Malformed(
-            f"{name} is missing, but not what belongs to it" if text is None else f"{name} is no text"
-        )
+        raise Malformed(f"{name} {_ALONE if text is None else 'is no text'}")
     return bool(hmac.digest(key, encoded(text), "sha256").hex() == leaf[name])
 
 
@@ -638,8 +643,9 @@ def _findings_of_event(leaf: Mapping[str, Any], entry: Mapping[str, Any]) -> lis
         raise Malformed(f"it has not the members of an event of kind {shown(leaf['kind'], 40)}")
     text, salt = entry["facts"], entry["salt"]
     if text is None and salt is None:
-        whole = not noted or (entry["note"] is None and entry["note_salt"] is None)
-        return [Finding("facts are missing, and no erasure lists it", leaf["id"] if whole else "")]
+        if noted and (entry["note"] is not None or entry["note_salt"] is not None):
+            raise Malformed("facts are missing, but not its note")
+        return [Finding("facts are missing, and no erasure lists it", leaf["id"])]
     if not commits(leaf, "facts", _salt("salt", salt, 32), text):
         return [Finding("facts do not agree with the leaf")]
     facts = parse_object(text)
@@ -660,8 +666,7 @@ def _salt(name: str, text: object, size: int) -> bytes:
     try:
         return from_hex(text, size)
     except Malformed as error:
-        why = "is missing, but not what belongs to it" if text is None else f": {error}"
-        raise Malformed(f"{name} {why}") from None
+        raise Malformed(f"{name} {_ALONE}" if text is None else f"{name}: {error}") from None
 
 
 def erased_by(facts: Mapping[str, Any]) -> list[str]:
@@ -699,6 +704,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 _ONLY_ANCHORED = "only a checkpoint kept elsewhere can show that the desk itself"
+_GIVE = "Give one with --checkpoint"
 _NO_KEY = (
     "those in the file itself. This shows damage, not forgery: a forger puts a key of his own into the file. "
     "Give the desk's key, as you know it from elsewhere, with --key"
@@ -767,10 +773,7 @@ class Report:
             row("anchored", f"{what} {count} when the checkpoint was taken")
         if number < size:
             count = counted(size - number, "entry", "entries")
-            tell(
-                "unanchored",
-                f"{count} unanchored: {_ONLY_ANCHORED} has not rewritten them; give one with --checkpoint",
-            )
+            tell("unanchored", f"{count} unanchored: {_ONLY_ANCHORED} has not rewritten them. {_GIVE}")
 
     def conclude(self, whole: bool) -> int:
         """Print the rest; `whole` is whether everything is anchored. The exit code."""
@@ -791,9 +794,8 @@ class Report:
             say("INTACT: nothing is altered, and everything is anchored.")
             return INTACT
         lacking = {"an anchor for all of it": not whole, "a key from outside": not self._keys_given}
-        say(
-            f"NOT SHOWN TO BE ALTERED, but without {' and '.join(what for what in lacking if lacking[what])}."
-        )
+        missing = " and ".join(what for what, lacks in lacking.items() if lacks)
+        say(f"NOT SHOWN TO BE ALTERED, but without {missing}.")
         return UNANCHORED
 
 
@@ -888,7 +890,7 @@ def _conclude_proof(report: Report, index: int) -> int:
             f"the checkpoint is older than the entry: it vouches for the {report.anchored:,} before only",
         )
     else:
-        tell("unanchored", f"{_ONLY_ANCHORED} has not rewritten the entry; give one with --checkpoint")
+        tell("unanchored", f"{_ONLY_ANCHORED} has not rewritten the entry. {_GIVE}")
     return report.conclude(whole)
 
 
@@ -1083,9 +1085,7 @@ class Export:
         if number > expected:
             self.report.gaps.add(f"writer {shown(writer, 60)}: {expected} to {number - 1} are not there")
         elif number < expected:
-            self._alter(
-                index, leaf["id"], f"its place in its series, {shown(number, 30)}, had its turn before"
-            )
+            self._alter(index, leaf["id"], f"place {number:,} of its series was taken before")
 
     def _alter(self, index: int, name: str, what: str) -> None:
         self.report.altered.add(f"entry {index:,}, {shown(name, 80)}: {what}")
@@ -1112,13 +1112,13 @@ class Export:
                 self.report.altered.add(f"{span}: their leaves are not those that {where} was signed for")
 
     def _order(self, where: str, before: Note | None, note: Note) -> None:
-        if before is None:
-            return
-        if note.size <= before.size:
+        if before and note.size <= before.size:
             self.report.altered.add(f"{where} comes twice")
-        if note.desk != before.desk or note.epoch < before.epoch:
-            self.report.altered.add(f"{where} is of {note.origin}, after one of {before.origin}")
-        elif note.epoch > before.epoch and (not self._restores or self._restores[-1] < before.size):
+        origin, desk = (before.origin, before.desk) if before else (note.desk, note.desk)
+        size, epoch = (before.size, before.epoch) if before else (0, 1)
+        if note.desk != desk or note.epoch < epoch:
+            self.report.altered.add(f"{where} is of {note.origin}, after one of {origin}")
+        elif note.epoch > epoch and (not self._restores or self._restores[-1] < size):
             self.report.altered.add(f"{where} is of {note.origin}, but no restore is on the record before it")
 
     def finish(self) -> int:
@@ -1183,6 +1183,9 @@ class Export:
             self.report.remarks.append(f"{count} listed by an erasure, but not erased here")
 
 
+_MADE_AGAIN = "the file is damaged or cut off: have it made again"
+
+
 def check_export(head: dict[str, Any], lines: Iterable[bytes], outside: Outside) -> int:
     """Check an export, whose first line is `head`, and print the report; the exit code. Raises Unreadable."""
     export, progress, number = Export(head, outside), Progress(), 1
@@ -1191,24 +1194,17 @@ def check_export(head: dict[str, Any], lines: Iterable[bytes], outside: Outside)
             export.take(parse_object(line.decode()))
             if number % 20_000 == 0:
                 progress.count(export.tree.size)
-    except (Malformed, UnicodeDecodeError, Unreadable) as error:
-        why = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        export.report.unread.add(
-            f"line {number:,}: {why}. The file is damaged or cut off: have it made again"
-        )
-        export.report.unread.tell("not read")
-        return ALTERED if _tell_early(export.report) else UNREADABLE
-    finally:
+    except UnicodeDecodeError:
+        export.report.unread.add(f"line {number:,}: it is no UTF-8; {_MADE_AGAIN}")
+    except Malformed as error:
+        export.report.unread.add(f"line {number:,}: {error}; {_MADE_AGAIN}")
+    except Unreadable as error:
+        export.report.unread.add(f"after line {number:,}: {error}")
+    else:
         progress.end()
-    return export.finish()
-
-
-def _tell_early(report: Report) -> bool:
-    """Print what was found altered before reading ended; whether there was any."""
-    for label, listing in ("altered", report.altered), ("gaps", report.gaps):
-        if listing.count:
-            listing.tell(label)
-    return bool(report.altered.count or report.gaps.count)
+        return export.finish()
+    progress.end()
+    return export.report.conclude(False)
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -1236,6 +1232,10 @@ def lines_of(path: str) -> Iterator[bytes]:
         ) from None
 
 
+#: So many lines a proof may be spread over, lest a packed file of line ends takes for ever.
+_MOST_LINES = 100_000
+
+
 def read_document(path: str) -> tuple[dict[str, Any], Iterator[bytes]]:
     """The JSON object that a file begins with, and the lines after it. Raises Unreadable.
 
@@ -1247,7 +1247,7 @@ def read_document(path: str) -> tuple[dict[str, Any], Iterator[bytes]]:
         return parse_object(head.decode()), lines
     except (Malformed, UnicodeDecodeError):
         whole = bytearray(head)
-    for line in lines:
+    for line in islice(lines, _MOST_LINES):
         whole += line
         if len(whole) > LONGEST:
             break
@@ -1262,7 +1262,8 @@ def read_document(path: str) -> tuple[dict[str, Any], Iterator[bytes]]:
 
 
 def _nothing_after(lines: Iterator[bytes]) -> None:
-    if any(line.strip() for line in lines):
+    rest = list(islice(lines, 3))
+    if len(rest) == 3 or any(line.strip() for line in rest):
         raise Unreadable("there is something after the end of the proof; fetch the file again")
 
 
