@@ -453,6 +453,15 @@ def test_a_consistency_proof_between_two_histories_fails(check: Check) -> None:
     assert check(desk.consistency(5, 12), *anchor(other, 12))[0] == 1
 
 
+def test_a_consistency_proof_is_of_one_desk(check: Check) -> None:
+    desk, name = small_desk(), "parecer/ffffffffffffffff"
+    other = Signer(4, name)
+    text = desk.checkpoint().partition("\n\n")[0].replace(NAME, name) + "\n"
+    mixed = desk.consistency(5, 12) | {"to": cases.signed(text, other), "keys": [KEY, other.vkey]}
+    code, said = check(mixed, key=None)
+    assert code == 1 and "of two desks" in said
+
+
 @pytest.mark.parametrize(("kept", "code"), [(12, 0), (9, 0), (3, 3)])
 def test_a_proof_is_joined_to_a_checkpoint_of_another_size(
     check: Check, tmp_path: Path, kept: int, code: int
@@ -712,6 +721,29 @@ def test_an_altered_leaf_is_placed_between_two_checkpoints(check: Check) -> None
     )
 
 
+def test_a_checkpoint_out_of_place_and_a_wrong_size_are_named(check: Check) -> None:
+    lines = small_desk().export(3)
+    assert "size 3 comes after 4 entries" in check([*lines[:4], lines[5], lines[4], *lines[6:]])[1]
+    assert "should have 13 entries and has 12" in check(_with(lines, 0, {"size": 13}))[1]
+    assert "does not end with its checkpoint of size 12" in check(lines[:-1])[1]
+
+
+def test_a_checkpoint_of_another_desk_is_found(check: Check) -> None:
+    name = "parecer/ffffffffffffffff"
+    other = Signer(4, name)
+    text = small_desk().checkpoint(3).partition("\n\n")[0].replace(NAME, name) + "\n"
+    lines = small_desk().export(2, 3, at_3=cases.signed(text, other))
+    lines[0]["keys"] = [KEY, other.vkey]
+    assert f"size 3 is of {name}, after one of {NAME}" in check(lines, key=None)[1]
+
+
+def test_an_event_has_no_series(check: Check) -> None:
+    desk = Desk()
+    desk.event("publish", {})
+    desk.entries[0]["leaf"] = desk.entries[0]["leaf"].replace('"writer_seq":0', '"writer_seq":1')
+    assert "an event has a place in a series" in check(desk.export())[1]
+
+
 def test_gaps_are_told_by_writer(check: Check) -> None:
     desk = Desk()
     for seq in (0, 1, 5, 6):
@@ -746,6 +778,16 @@ def test_what_is_missing_without_an_erasure_is_altered(check: Check) -> None:
         assert code == (0 if index == 2 else 1), said
         assert (f"entry {index}, {desk.id(index)}" in said) == (index != 2)
         assert ("1 id is listed by an erasure, but not erased here" in said) == (index != 2)
+
+
+def test_a_note_does_not_outlive_its_facts(check: Check) -> None:
+    desk = Desk()
+    review = desk.event("review", {"record": "pred_0", "action": "confirmed"}, dense({"reason": ""}))
+    desk.event("erasure", {"records": [], "events": [review]})
+    desk.erase(0, "facts", "salt")
+    assert "facts are missing, but not its note" in check(desk.export())[1]
+    desk.erase(0)
+    assert check(desk.export(), *anchor(desk))[0] == 0
 
 
 def test_an_erasure_that_was_tampered_with_excuses_nothing(check: Check) -> None:
@@ -840,6 +882,12 @@ def test_a_file_that_is_none_is_refused_in_words(check: Check, content: bytes, h
     code, said = check(content)
     assert code == 2 or (code == 1 and head and not content.strip(unpacked)), said
     assert "Traceback" not in said and len(said) < 2_000
+
+
+def test_no_line_is_held_beyond_its_limit(check: Check) -> None:
+    for head in (b"", json.dumps(small_desk().export()[0]).encode() + b"\n"):
+        code, said = check(gzip.compress(head) + big_gzip(b"a" * 2**20, 65))
+        assert code == 2 and "longer than 64 MB" in said
 
 
 @pytest.mark.parametrize(

@@ -1015,7 +1015,6 @@ class Export:
         self._missing: list[tuple[int, str, Finding]] = []
         self._erasures: dict[str, int] = {}
         self._last: Note | None = None
-        self._ended = False
         self._sealed = 0
         self._broken = 0
         self._restores: list[int] = []
@@ -1024,13 +1023,11 @@ class Export:
         """Take one line in. Raises Malformed if it is neither entry nor checkpoint."""
         canonical = line.get("leaf")
         if type(canonical) is str:
-            self._ended = False
             self._take_entry(canonical, line)
             return
         text = line.get("checkpoint")
         if type(text) is not str or len(line) != 1:
             raise Malformed("it is neither an entry nor a checkpoint")
-        self._ended = True
         self._take_checkpoint(read_note(text))
 
     def _take_entry(self, canonical: str, entry: dict[str, Any]) -> None:
@@ -1143,7 +1140,7 @@ class Export:
             altered.add(f"{counted(self._broken - 1, 'later checkpoint')} likewise")
         if self.tree.size != self.size:
             altered.add(f"the export should have {self.size:,} entries and has {self.tree.size:,}")
-        elif not self._ended or self._last is None or self._last.size != self.size:
+        elif self._last is None or self._last.size != self.size:
             altered.add(f"the export does not end with its checkpoint of size {self.size:,}")
         elif self._last.origin != self.origin:
             altered.add("the origin of the export is not that of its newest checkpoint")
