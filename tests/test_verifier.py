@@ -496,7 +496,7 @@ def test_checkpoints_are_taken_as_people_keep_them(check: Check, tmp_path: Path)
         assert code == 0, said
     assert check(desk.export(), "--checkpoint", desk.checkpoint(signers=[Signer(), Signer(2)]))[0] == 0
     grouped = "-".join(root.hex()[at : at + 4] for at in range(0, 64, 4)).upper()
-    for typed in (root.hex(), grouped, root.hex()[:32], base64.b64encode(root).decode(), f" {grouped} "):
+    for typed in (root.hex(), grouped, root.hex()[:32], base64.b64encode(root).decode(), " " * 300 + grouped):
         code, said = check(desk.export(), "--checkpoint", f"12 {typed}")
         assert code == 0, said
 
@@ -553,7 +553,7 @@ def test_a_checkpoint_file_is_checked_itself(check: Check, tmp_path: Path) -> No
     code, said = check(desk.export(), *note_file(tmp_path, f"{text}\n\n{wrong}"))
     assert code == 1 and "does not verify" in said
     assert check(desk.export(), *note_file(tmp_path, b"\xff"))[0] == 2
-    assert check(desk.export(), *note_file(tmp_path, "\n" * 2**20 + desk.checkpoint()))[0] == 2
+    assert "too long" in check(desk.export(), *note_file(tmp_path, "\n" * 2**20 + desk.checkpoint()))[1]
 
 
 # Exports
@@ -1034,7 +1034,7 @@ def test_memory_does_not_grow_with_an_export(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     code, grown = done.stdout.split()[-2:]
     assert code == "0", done
-    assert int(grown) < 60 * 1024
+    assert int(grown) < 12 * 1024
 
 
 def test_it_needs_nothing_but_python_and_cryptography() -> None:
