@@ -218,7 +218,7 @@ def test_what_is_nested_too_deeply_is_not_shown() -> None:
 
 
 def test_the_example_of_the_note_specification_verifies() -> None:
-    """c2sp.org/signed-note; its key is that of golang.org/x/mod/sumdb/note's example."""
+    """The example of golang.org/x/mod/sumdb/note, which c2sp.org/signed-note was made from."""
     key = verifier.read_key("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
     text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
     line = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="

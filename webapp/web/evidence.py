@@ -94,22 +94,22 @@ def verify() -> Answer | tuple[str, int]:
     return redirect(url_for("evidence.index", _anchor="verify"))
 
 
-@blueprint.get("/audit/verifications/<int:number>")
-def run(number: int) -> str:
+@blueprint.get("/audit/verifications/<number>")
+def run(number: str) -> str:
     """One verification: how far it is, and what it found."""
-    return render_template("evidence/run.html", run=runs.get(actor(), number), seal=seal())
+    return render_template("evidence/run.html", run=runs.get(actor(), _whole(number)), seal=seal())
 
 
-@blueprint.get("/audit/verifications/<int:number>/state")
-def state(number: int) -> str:
+@blueprint.get("/audit/verifications/<number>/state")
+def state(number: str) -> str:
     """The part of its page that changes while it is under way."""
-    return render_template("evidence/_run.html", run=runs.get(actor(), number), seal=seal())
+    return render_template("evidence/_run.html", run=runs.get(actor(), _whole(number)), seal=seal())
 
 
-@blueprint.post("/audit/verifications/<int:number>/cancel")
-def cancel(number: int) -> Answer:
+@blueprint.post("/audit/verifications/<number>/cancel")
+def cancel(number: str) -> Answer:
     """End it."""
-    runs.cancel(actor(), number)
+    runs.cancel(actor(), _whole(number))
     return redirect(url_for("evidence.run", number=number))
 
 
@@ -169,6 +169,11 @@ def record_proof(record_id: str) -> Response:
 def event_proof(event_id: str) -> Response:
     """The proof of an event, to take away."""
     return _json(proofs.of_event(desk().seals, actor(), event_id), f"{event_id}.proof.json")
+
+
+def _whole(text: str) -> int:
+    """A number in the address; 0, which none has, where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST else 0
 
 
 def _size(name: str) -> int:
