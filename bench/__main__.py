@@ -1,4 +1,4 @@
-"""`python -m bench [compare|batch|file|profile|scale|dashboard]`: what each measures is told in README.md."""
+"""`python -m bench [compare|batch|file|profile|scale|dashboard|seal]`: what each measures is told in README.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from bench import batch, dashboard, file, latency, report, scale
+from bench import batch, dashboard, file, latency, report, scale, seal
 from bench.cases import TITLES, case
 from bench.compare import compare
 from bench.load import find_wrk
@@ -120,6 +120,30 @@ def _dashboard(options: argparse.Namespace, work: Path) -> bool:
     return False
 
 
+def _seal(options: argparse.Namespace, work: Path) -> bool:
+    (work / "cost").mkdir()
+    found = seal.cost(case(options.models[0]), options.rounds, options.seconds, work / "cost")
+    print(
+        f"{found.ratio:.3f} of the requests with sealing on; on {_all(found.on)}, off {_all(found.off)}; "
+        f"the last record proved {max(found.lag_ms)} ms after the traffic at most",
+        flush=True,
+    )
+    (work / "proof").mkdir()
+    proof = seal.proof(case(options.models[0]), max(options.sizes), work / "proof")
+    print(
+        f"at {proof['records']:,} records a path of {proof['path_bytes']} bytes (its file {proof['file_bytes']}), "
+        f"p50 {proof['p50_ms']:.1f} ms, p95 {proof['p95_ms']:.1f} ms; verified in {proof['verify_s']:.1f} s, "
+        f"{proof['verify_rate']:,.0f} a second, {proof['verify_rate'] / proof['bare_rate']:.3f} of bare hashing"
+    )
+    kept = {"cost": {**asdict(found), "ratio": found.ratio}, "proof": proof}
+    report.keep("seal", {"machine": machine(), **kept})
+    return False
+
+
+def _all(rates: list[float]) -> str:
+    return ", ".join(f"{rate:,.0f}" for rate in rates)
+
+
 COMMANDS = {
     "compare": _compare,
     "batch": _batch,
@@ -127,6 +151,7 @@ COMMANDS = {
     "profile": _profile,
     "scale": _scale,
     "dashboard": _dashboard,
+    "seal": _seal,
 }
 #: Who asked what the dashboard is looked at over.
 PEOPLE = 20
@@ -151,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_sizes,
         default=scale.SIZES,
         metavar="N,N",
-        help="records, for scale, file and dashboard",
+        help="records, for scale, file, dashboard and seal",
     )
     parser.add_argument("--write-docs", action="store_true", help="write docs/reference/speed.md as well")
     return parser

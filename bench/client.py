@@ -19,6 +19,11 @@ def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> An
     )
 
 
+def get(url: str, headers: Mapping[str, str] | None = None) -> Any:
+    """The JSON at an address; OSError unless it is answered with success."""
+    return json.loads(send(Request(url, headers=dict(headers or {}))))
+
+
 def send(request: Request) -> bytes:
     """The body of a 2xx answer; anything else is an OSError that quotes the server."""
     try:
