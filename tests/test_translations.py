@@ -18,8 +18,8 @@ from tests.write_translations import CATALOGUES, as_mo, as_po, lacking, read, up
 TEMPLATES = sorted(p for p in (ROOT / "templates").rglob("*.html") if p.parent.name != "api")
 PLACEHOLDER = re.compile(r"%\((\w+)\)s|\{(\w+)\}|(%%)")
 #: The same in every language.
-NAMES = {"Parecer", "UTC", "SHA-256", "SHA", "Id", "API", "CSV", "PDF", "JSON", "v", "TOTP", "ms", "verify_record", "py"}
-NAMES |= {"Parquet", "Windows-1252", "Latin-1", "bytes", "CP1252", "lines"}
+NAMES = {"Parecer", "UTC", "SHA-256", "SHA", "Id", "API", "CSV", "PDF", "JSON", "v", "TOTP", "ms"}
+NAMES |= {"Parquet", "Windows-1252", "Latin-1", "bytes", "CP1252", "lines", "verify_record", "py"}
 JINJA = Environment(extensions=["jinja2.ext.i18n"])
 TRANSLATE = {"_", "gettext", "ngettext"}
 #: Kept in a variable, for a tag further down.
