@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         return found
 
     @property
+    def erasures(self) -> Path:
+        """The journal of erasures, which outlives a database that is restored."""
+        return self.data_dir / "erasures.jsonl"
+
+    @property
     def hosts(self) -> list[str]:
         """The host names in `trusted_hosts`, plus the address listened on."""
         named = [h.strip() for h in self.trusted_hosts.split(",") if h.strip()]

@@ -30,6 +30,7 @@ from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
 from webapp.services.desk import Desk
 from webapp.services.failures import Tally
+from webapp.services.journal import Journal
 from webapp.services.queue import Queue, Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
@@ -133,7 +134,8 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         app.extensions["panic"]()
 
     prepare(engine, panic)
-    store, watch = Store(settings.store), Watch(engine)
+    store, watch, answers = Store(settings.store), Watch(engine), AnswerCache()
+    watch.erased = answers.forget
     runtime = Runtime(store)
     app.extensions["write_lock"] = lock
     app.extensions["leader"] = Leader(engine, Path(f"{url.database}.sealer") if sqlite else None)
@@ -144,7 +146,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         watch=watch,
         resolver=Resolver(store, runtime, watch),
         quota=Quota(settings.rate_limit, settings.workers),
-        answers=AnswerCache(),
+        answers=answers,
         failures=Tally(_later(app)),
         workshop=Workshop(
             settings.jobs, Queue(settings.queue_url, settings.data_dir), settings.max_upload_bytes
@@ -161,6 +163,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
             settings.smtp_url.get_secret_value(),
             settings.mail_from,
         ),
+        journal=Journal(settings.erasures),
         max_rows=settings.max_rows,
         default_model=settings.default_model,
         offload=offload,

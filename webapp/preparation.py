@@ -17,7 +17,7 @@ from webapp.db.base import write_lock
 from webapp.db.engine import WriteLock
 from webapp.doors import desk
 from webapp.extensions import db
-from webapp.services import installation, predictions, registry, users
+from webapp.services import erasure, installation, predictions, registry, users
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 PREPARE_SECONDS = 300.0
@@ -34,6 +34,10 @@ def prepare(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str] 
     with WriteLock(lock, PREPARE_SECONDS)(), app.app_context():
         migrate()
         predictions.forget_keys()
+        if again := erasure.reapply(desk()):
+            erasure.clean()
+            told = f"Erased {again} records again, which an older copy of the database had brought back"
+            print(told, flush=True)  # noqa: T201
         if settings is not None:
             installation.note(settings)
         if demos and not registry.list_models(None):

@@ -97,6 +97,8 @@ def _keeping() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention")),
     )
     op.bulk_insert(retention, [{"id": 1, "days": None, "floor_days": SIX_MONTHS}])
+    changes = sa.table("changes", sa.column("topic", sa.String), sa.column("number", sa.BigInteger))
+    op.bulk_insert(changes, [{"topic": "erasures", "number": 0}])
     op.create_table(
         "holds",
         sa.Column("seq", KEY, nullable=False),
@@ -126,6 +128,7 @@ def _keeping() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM changes WHERE topic = 'erasures'")
     for table in ("holds", "retention", "verifications", "anchors", "checkpoints", "tiles", "logs"):
         op.drop_table(table)
     with op.batch_alter_table("predictions") as predictions:

@@ -165,7 +165,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Predictions": _object({"predictions": {"type": "array", "items": {"type": "object"}}}),
     "Record": _object(
         {**ANSWER, "prediction": {}, "inputs": {"type": ["object", "null"]}, "user": TEXT, "channel": TEXT},
-        {"review": _maybe(TEXT), "outcome": _maybe(TEXT)},
+        {
+            "review": _maybe(TEXT),
+            "outcome": _maybe(TEXT),
+            "state": {"enum": ["active", "restricted", "erased"]},
+            "erasure": _object({"at": MOMENT, "basis": TEXT}),
+        },
     ),
     "Outcome": _object(
         {

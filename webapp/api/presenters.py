@@ -84,6 +84,7 @@ def version_line(info: VersionInfo) -> dict[str, Any]:
 
 def record(kept: Record) -> dict[str, Any]:
     """A record in full."""
+    erasure = kept.erasure
     return {
         "id": kept.id,
         "model": kept.model,
@@ -112,6 +113,7 @@ def record(kept: Record) -> dict[str, Any]:
         "outcome": kept.outcome,
         "created_at": moment(kept.created_us),
         "finished_at": moment(kept.finished_us),
+        **({"erasure": {"at": moment(erasure.at_us), "basis": erasure.basis}} if erasure else {}),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -20,25 +22,40 @@ class Group(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; raises click.ClickException with an error's own words."""
-        try:
+        with _telling(lambda: self.commands[ctx.invoked_subcommand or ""]):
             return super().invoke(ctx)
-        except InvalidInput as error:
-            options = {o for p in self.commands[ctx.invoked_subcommand or ""].params for o in p.opts}
-            told = (_told(problem, options) for problem in error.problems)
-            raise click.ClickException("; ".join(told)) from None
-        except AppError as error:
-            raise click.ClickException(error.detail) from None
-        except (OperationalError, ProgrammingError) as error:
-            where = make_url(current_app.config["SQLALCHEMY_DATABASE_URI"]).database
-            if _takes_no_more(error.orig):
-                raise click.ClickException(
-                    f"Nothing was changed, because the database at {where} cannot be written to ({error.orig}); "
-                    "make room there, or let this account write there, and try again."
-                ) from None
+
+
+class Command(click.Command):
+    """A command without a group, that ends like those of one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As of a Group."""
+        with _telling(lambda: self):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _telling(command: Callable[[], click.Command]) -> Iterator[None]:
+    try:
+        yield
+    except InvalidInput as error:
+        options = {o for p in command().params for o in p.opts}
+        told = (_told(problem, options) for problem in error.problems)
+        raise click.ClickException("; ".join(told)) from None
+    except AppError as error:
+        raise click.ClickException(error.detail) from None
+    except (OperationalError, ProgrammingError) as error:
+        where = make_url(current_app.config["SQLALCHEMY_DATABASE_URI"]).database
+        if _takes_no_more(error.orig):
             raise click.ClickException(
-                f"There is no prepared database at {where}. Set DATA_DIR or DATABASE_URL as for the server, "
-                "or prepare a new installation: python run.py prepare"
+                f"Nothing was changed, because the database at {where} cannot be written to ({error.orig}); "
+                "make room there, or let this account write there, and try again."
             ) from None
+        raise click.ClickException(
+            f"There is no prepared database at {where}. Set DATA_DIR or DATABASE_URL as for the server, "
+            "or prepare a new installation: python run.py prepare"
+        ) from None
 
 
 def _takes_no_more(error: BaseException | None) -> bool:
@@ -50,5 +67,5 @@ def _takes_no_more(error: BaseException | None) -> bool:
 def _told(problem: Problem, options: set[str]) -> str:
     """A problem of a command, under the name by which it takes the value."""
     word = problem.pointer.removeprefix("#/")
-    option = f"--{word}"
+    option = f"--{word.replace('_', '-')}"
     return f"{option if option in options else ARGUMENTS.get(word, word)}: {problem.detail}"

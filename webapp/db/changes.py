@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from sqlalchemy import BigInteger, Engine, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -11,6 +12,7 @@ from webapp.extensions import Base
 
 ACCESS = "access"  # accounts, sessions, tokens
 REGISTRY = "registry"  # models, versions, aliases
+ERASURES = "erasures"  # what was asked and answered, let go of
 
 
 class Change(Base):
@@ -61,6 +63,9 @@ class Watch:
         self._max_age = max_age
         self._numbers: dict[str, int] = {}
         self._read_at = 0.0
+        self._erasures = -1
+        #: Called when something has been erased since this process last looked.
+        self.erased: Callable[[], None] = lambda: None
 
     def numbers(self, *, fresh: bool = False) -> dict[str, int]:
         """Topic -> number, at most `max_age` seconds old, or read now if `fresh`."""
@@ -74,3 +79,7 @@ class Watch:
         """Take over numbers that were read elsewhere."""
         self._numbers = numbers
         self._read_at = time.monotonic()
+        erasures = numbers.get(ERASURES, -1)
+        if erasures != self._erasures:
+            self._erasures = erasures
+            self.erased()

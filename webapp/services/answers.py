@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
 #: Seconds of inference for one row above which remembering pays; a look-up costs about 1 µs.
@@ -24,8 +25,13 @@ class AnswerCache:
         """The answer given before to these values, or None."""
         answer = self._kept.get((digest, values))
         if answer is not None:
-            self._kept.move_to_end((digest, values))
+            with suppress(KeyError):  # another thread may have forgotten it just now
+                self._kept.move_to_end((digest, values))
         return answer
+
+    def forget(self) -> None:
+        """Let go of all of them: among them may be one that was erased."""
+        self._kept.clear()
 
     def put(self, digest: str, values: tuple[Any, ...], answer: Any) -> None:
         """Remember an answer."""

@@ -13,6 +13,7 @@ from webapp.ml.store import Store
 from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
 from webapp.services.failures import Tally
+from webapp.services.journal import Journal
 from webapp.services.queue import Workshop
 from webapp.services.quota import Quota
 from webapp.services.registry import Resolver
@@ -44,6 +45,7 @@ class Desk:
     seen: Seen
     seals: Seals
     anchors: Places
+    journal: Journal
     max_rows: int = 10_000
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.

@@ -93,10 +93,13 @@ class Filters:
 
 
 def matching(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
-    """The conditions on `Prediction` that a filter means for this actor."""
+    """The conditions on `Prediction` that a filter means for this actor.
+
+    What is restricted does not exist for who does not see all.
+    """
     conditions: list[ColumnElement[bool]] = []
     if not actor.sees_all:
-        conditions.append(Prediction.user_id == actor.id)
+        conditions += [Prediction.user_id == actor.id, Prediction.state != "restricted"]
     if filters.model is not None:
         model = select(Model.id).where(Model.name == filters.model)
         conditions.append(Prediction.model_id == model.scalar_subquery())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
 from webapp.errors import Malformed, NotFound
+from webapp.services.erased import Erasure, by_seq
 from webapp.services.filters import Filters as Filters
 from webapp.services.filters import matching
 from webapp.services.people import Actor, recheck
@@ -78,6 +79,8 @@ class Record:
     digest: str
     schema_hash: str
     seq: int
+    #: When, by whom and why; None unless erased.
+    erasure: Erasure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def search(
     """
     signer = _signer(actor, filters, key)
     rows = _rows(actor, filters, limit + 1, _open(signer, cursor) if cursor else None, offset)
-    records = [_record(row) for row in rows[:limit]]
+    records = _records(rows[:limit])
     has_more = len(rows) > limit
     if not has_more or not records:
         return Page(records, has_more, None)
@@ -128,7 +131,7 @@ def get(actor: Actor, record_id: str) -> Record:
     row = session().execute(_newest(mine)).first() if record_id.isprintable() else None
     if row is None:
         raise NotFound(said("There is no such record, or it is not yours to see."))
-    return _record(row)
+    return _records([row])[0]
 
 
 def neighbours(actor: Actor, filters: Filters, record: Record) -> tuple[str | None, str | None]:
@@ -150,7 +153,7 @@ def of_subject(actor: Actor, record: Record, *, each: int = 3) -> list[Record]:
     # The nearest of what came later, so in the order of time.
     rows = session().execute(after.order_by(None).order_by(Prediction.created_us, Prediction.seq)).all()
     before = session().execute(same.where(*_older(here))).all()
-    return [_record(row) for row in (*reversed(rows), *before)]
+    return _records([*reversed(rows), *before])
 
 
 def export(actor: Actor, filters: Filters) -> Iterator[Record]:
@@ -160,9 +163,9 @@ def export(actor: Actor, filters: Filters) -> Iterator[Record]:
     """
     rows = _rows(actor, filters, CHUNK)
     while rows:
+        records = _records(rows)
         session().rollback()  # a slow reader must not hold a snapshot of the database open
-        for row in rows:
-            yield _record(row)
+        yield from records
         time.sleep(BREATH)
         recheck(actor)  # a slow reader must not read on for hours
         rows = _rows(actor, filters, CHUNK, (rows[-1].created_us, rows[-1].seq))
@@ -172,7 +175,7 @@ _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
     **{
         c.key: getattr(Prediction, c.key)
         for c in Prediction.__table__.columns
-        if c.key not in ("salts", "erasure") and not c.key.endswith("_id")
+        if c.key != "salts" and not c.key.endswith("_id")
     },
     "request_id": Prediction.request_id,
     "model": Model.name,
@@ -240,7 +243,12 @@ def _older(after: Place | None) -> list[ColumnElement[bool]]:
     return [_place() < after] if after else []
 
 
-def _record(row: Row[Any]) -> Record:
+def _records(rows: Sequence[Row[Any]]) -> list[Record]:
+    erasures = by_seq(row.erasure for row in rows if row.erasure is not None)
+    return [_record(row, erasures) for row in rows]
+
+
+def _record(row: Row[Any], erasures: Mapping[int, Erasure]) -> Record:
     columns = dict(row._mapping)
     inputs = orjson.loads(columns["inputs"]) if columns["inputs"] else {}
     output = orjson.loads(columns["output"]) if columns["output"] else {}
@@ -255,6 +263,7 @@ def _record(row: Row[Any]) -> Record:
         used=inputs.get("used", inputs.get("received")),
         defaulted=inputs.get("defaulted", []),
         timings=orjson.loads(columns["timings"]),
+        erasure=erasures.get(row.erasure),
     )
     return Record(**columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webapp.services import anchors, predictions, rollups, sealing
+from webapp.services import anchors, erasure, holds, predictions, retention, rollups, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.reaping import reap
 from webapp.services.verifying import runs
@@ -20,6 +20,22 @@ def forget_keys(_desk: Desk) -> None:
 def count_records(_desk: Desk) -> None:
     """Bring the buckets up to date that dashboards read; many records, some seconds at a time."""
     rollups.refresh(seconds=5.0)
+
+
+def lift_restrictions(_desk: Desk) -> None:
+    """End the restrictions whose time is over."""
+    holds.expire()
+
+
+def keep_no_longer(desk: Desk) -> None:
+    """Erase what is older than the rule of retention says; many records, some seconds at a time."""
+    if retention.apply(desk, seconds=5.0):
+        erasure.clean(1.0)
+
+
+def clean_files(_desk: Desk) -> None:
+    """Overwrite what erasures have left in files, where a reader was in the way of it."""
+    erasure.clean(1.0)
 
 
 def seal_record(desk: Desk) -> None:
@@ -39,7 +55,12 @@ def send_checkpoints(desk: Desk) -> None:
 
 def apart(desk: Desk) -> list[list[tuple[float, Duty]]]:
     """What may not wait until something else has ended, each in a thread of its own; as PERIODIC."""
-    return [[(desk.seals.every, seal_record)], [(1.0, verify_asked)], [(60.0, send_checkpoints)]]
+    return [
+        [(desk.seals.every, seal_record)],
+        [(1.0, verify_asked)],
+        [(60.0, send_checkpoints)],
+        [(30.0, lift_restrictions), (60.0, keep_no_longer), (60.0, clean_files)],
+    ]
 
 
 #: (seconds, duty): each worker does it at its start, and again that long after it has ended. Several workers may do

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.db import Job
+from webapp.db import Hold, Job, Prediction
 from webapp.db.base import session, transaction
 from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotReady, Problem, TooLarge, printable
 from webapp.services.clock import new_id, now_us
@@ -214,6 +214,8 @@ def result(desk: Desk, actor: Actor, job_id: str) -> Result:
         raise NotFound(said("The files of this batch were deleted; its records are in the history."))
     if job.findings is None or not job.parts:
         raise Conflict(said("This batch has no result yet."))
+    if not actor.sees_all and _some_restricted(job.id):
+        raise Conflict(said("The result is held back, because a record in it is restricted; ask an admin."))
     dialect = Dialect.of(How(**job.findings["how"]))
     heading = head(job.findings["names"], job.findings["classes"], dialect)
     size = len(heading) + sum(size for _, size in job.parts)
@@ -238,6 +240,15 @@ def _file(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while data := file.read(64 * 1024):
             yield data
+
+
+def _some_restricted(job_id: str) -> bool:
+    held = (
+        select(Hold.seq)
+        .join(Prediction, Prediction.seq == Hold.prediction_seq)
+        .where(Hold.lifted_us.is_(None), Prediction.request_id == job_id)
+    )
+    return session().scalar(held.limit(1)) is not None
 
 
 def _again(job: Job, state: str) -> None:

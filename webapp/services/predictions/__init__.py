@@ -262,23 +262,31 @@ def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick
     if entry.replay is None:
         return made
     fingerprint, ids = entry.replay
+    if not fingerprint:
+        raise _erased()
     if fingerprint != ask.fingerprint:
         raise Conflict(said("This Idempotency-Key was used with another request; use a new key."))
-    return _read_back(orjson.loads(ids))
+    return _read_back(actor, orjson.loads(ids))
 
 
-def _read_back(ids: list[str]) -> list[Made]:
+def _read_back(actor: Actor, ids: list[str]) -> list[Made]:
     session().rollback()  # a snapshot from before the first request's commit would not show its records
     rows = session().execute(
         select(Prediction, ModelVersion).join(Prediction.version).where(Prediction.id.in_(ids))
     )
-    found = {row.id: _made_again(row, version) for row, version in rows}
+    found = {row.id: _made_again(actor, row, version) for row, version in rows}
     return [found[i] for i in ids]
 
 
-def _made_again(row: Prediction, version: ModelVersion) -> Made:
+def _erased() -> Conflict:
+    return Conflict(said("The answer to this Idempotency-Key was erased; use a new key."))
+
+
+def _made_again(actor: Actor, row: Prediction, version: ModelVersion) -> Made:
     if row.output is None:
-        raise Conflict(said("The answer to this Idempotency-Key was erased; use a new key."))
+        raise _erased()
+    if row.state == "restricted" and not actor.sees_all:
+        raise Conflict(said("The answer to this Idempotency-Key is restricted; ask an admin."))
     return Made(
         id=row.id,
         model=version.model.name,

@@ -27,7 +27,7 @@ class Recent:
 
 
 def recent(actor: Actor, model: str, most: int = 10) -> list[Recent]:
-    """The newest records that `actor` made with the form of a model, and that are not erased, newest first."""
+    """The newest records that `actor` made with the form of a model, and that are active, newest first."""
     columns = (Prediction.id, Prediction.created_us, Prediction.label, Prediction.value, Prediction.subject)
     newest = (
         select(*columns, Prediction.seq, Prediction.model_id, Prediction.state)
@@ -39,7 +39,7 @@ def recent(actor: Actor, model: str, most: int = 10) -> list[Recent]:
     rows = session().execute(
         select(*(newest.c[column.key] for column in columns))
         .join(Model, Model.id == newest.c.model_id)
-        .where(Model.name == model, newest.c.state != "erased")
+        .where(Model.name == model, newest.c.state == "active")
         .order_by(newest.c.created_us.desc(), newest.c.seq.desc())
         .limit(most)
     )

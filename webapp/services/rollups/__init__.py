@@ -11,15 +11,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from webapp.db import Horizon, Prediction, Rollup
+from webapp.db import Prediction, Rollup
 from webapp.db.base import session, snapshot, transaction
 from webapp.db.changes import wait_for_writers
 from webapp.db.rollups import ALL
 from webapp.services.clock import now_us
+from webapp.services.horizons import advance, horizon, insert
 from webapp.services.rollups.cells import Cell, Kept, Key, gather
 from webapp.services.rollups.levels import HOUR, MINUTE, MINUTES_KEPT_US, OF_ALL, OF_ONE, SECOND
 from webapp.services.rollups.reading import COUNTED, COUNTED_TO, KEPT, MINUTES_FROM
@@ -58,7 +58,7 @@ def refresh(now: int | None = None, *, seconds: float = math.inf) -> int:
 def behind() -> int:
     """How many record numbers have not been taken in yet."""
     newest = session().scalar(select(func.max(Prediction.seq))) or 0
-    return int(newest) - _horizon(session(), COUNTED_TO)
+    return int(newest) - horizon(session(), COUNTED_TO)
 
 
 def _last_seq() -> int:
@@ -71,14 +71,10 @@ def _last_seq() -> int:
     return int(last)
 
 
-def _horizon(current: Session, name: str) -> int:
-    return current.scalar(select(Horizon.seq).where(Horizon.name == name)) or 0
-
-
 def _take(last: int, most: int) -> tuple[int, int]:
     """Count up to `most` records; returns how many, and in how many rows."""
     current = snapshot()
-    start, minutes_from = _horizon(current, COUNTED_TO), _horizon(current, MINUTES_FROM)
+    start, minutes_from = horizon(current, COUNTED_TO), horizon(current, MINUTES_FROM)
     rows = current.execute(
         select(Prediction.seq, *COUNTED)
         .where(Prediction.seq > start, Prediction.seq <= last)
@@ -92,31 +88,20 @@ def _take(last: int, most: int) -> tuple[int, int]:
     _add_known(current, cells)
     values = [dict(zip(_KEY, place, strict=True)) | cell.columns() for place, cell in cells.items()]
     with transaction() as s:
-        if not _advance(s, COUNTED_TO, start, rows[-1][0]):
+        if not advance(s, COUNTED_TO, start, rows[-1][0]):
             return 0, 0
         s.connection().execute(_upsert(s), values)
     return len(rows), len(values)
 
 
-def _advance(s: Session, name: str, start: int, end: int) -> bool:
-    """Move a horizon; false where somebody else has."""
-    moved = update(Horizon).where(Horizon.name == name, Horizon.seq == start).values(seq=end)
-    if s.connection().execute(moved).rowcount:
-        return True
-    if start:
-        return False
-    first = _insert(s)(Horizon).values(name=name, seq=end).on_conflict_do_nothing()
-    return s.connection().execute(first.returning(Horizon.seq)).first() is not None
-
-
 def _forget_minutes(before_us: int) -> None:
     """Let go of the minutes of hours that are long over, once they are not asked for any more."""
     until = before_us // (HOUR * SECOND) * (HOUR * SECOND)
-    start = _horizon(session(), MINUTES_FROM)
+    start = horizon(session(), MINUTES_FROM)
     if until <= start:
         return
     with transaction() as s:
-        if not _advance(s, MINUTES_FROM, start, until):
+        if not advance(s, MINUTES_FROM, start, until):
             return
     old = (Rollup.level == MINUTE, Rollup.start_us < until)
     for scope in session().scalars(select(Rollup.scope).where(*old).distinct()).all():
@@ -157,12 +142,8 @@ def _add_known(current: Session, cells: Mapping[Place, Cell]) -> None:
             cells[tuple(row[: len(_KEY)])].add(Kept(*row[len(_KEY) :]))
 
 
-def _insert(s: Session) -> Any:
-    return (postgresql if s.get_bind().dialect.name == "postgresql" else sqlite).insert
-
-
 def _upsert(s: Session) -> Any:
-    statement = _insert(s)(Rollup)
+    statement = insert(s)(Rollup)
     counted = [c.name for c in Rollup.__table__.columns if c.name not in _KEY]
     return statement.on_conflict_do_update(
         index_elements=_KEY, set_={name: statement.excluded[name] for name in counted}
