@@ -489,6 +489,16 @@ def test_no_byte_of_what_was_erased_is_left(
     assert found(tmp_path, ["subject-0000001-é"])  # that one looks where records are
 
 
+def test_the_log_of_sqlite_keeps_no_copy(
+    app: Flask, actor: Who, desk: Any, backend: str, tmp_path: Path
+) -> None:
+    if backend != "sqlite":
+        pytest.skip("PostgreSQL has no such log")
+    fill(session(), 10, lambda i: {"subject": f"somebody-{i}"})
+    assert erasure.erase(desk, None, Target.of(subject="somebody-3"), ORDER).clean
+    assert found(tmp_path, ["somebody-3"]) == [] != found(tmp_path, ["somebody-4"])
+
+
 def test_a_long_reader_puts_the_cleaning_off_and_is_told_of(
     app: Flask, actor: Who, desk: Any, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

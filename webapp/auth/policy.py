@@ -96,6 +96,13 @@ POLICY: dict[str, Roles] = {
     "access.index": ADMINS,
     "access.model": ADMINS,
     "activity.index": READERS,
+    "subjects.index": READERS,
+    "subjects.export": READERS,
+    "subjects.print_all": READERS,
+    "subjects.erase": ADMINS,
+    "subjects.restrict": ADMINS,
+    "retention.index": READERS,
+    "retention.change": ADMINS,
     "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from webapp.db import Hold, Job, Prediction, Retention
 from webapp.db.base import session, transaction
 from webapp.db.jobs import ACTIVE
-from webapp.db.keeping import FLOOR_DAYS
+from webapp.db.keeping import FLOOR_DAYS as FLOOR_DAYS
 from webapp.errors import InvalidInput, Problem
 from webapp.services import audit, erasure
 from webapp.services.clock import now_us

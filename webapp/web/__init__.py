@@ -35,6 +35,8 @@ from webapp.web import (
     login,
     models,
     predictions,
+    retention,
+    subjects,
     words,
 )
 
@@ -52,6 +54,8 @@ PAGES = (
     login,
     models,
     predictions,
+    retention,
+    subjects,
 )
 STALE = lazy_gettext(
     "This page was open for too long, or in a browser without cookies, so that nothing was done."
@@ -156,7 +160,11 @@ def _menu() -> list[tuple[str, str, bool]]:
             ("access.index", gettext("Model access")),
         ]
     if actor is not None and actor.sees_all:
-        entries.append(("activity.index", gettext("Activity")))
+        entries += [
+            ("activity.index", gettext("Activity")),
+            ("subjects.index", gettext("Data subjects")),
+            ("retention.index", gettext("Retention")),
+        ]
     return [(endpoint, word, endpoint.split(".")[0] == _room()) for endpoint, word in entries]
 
 

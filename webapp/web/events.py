@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import url_for
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext, lazy_gettext, ngettext
 from markupsafe import Markup, escape
 
 from webapp.web.agents import agent_words
-from webapp.web.words import moment, named
+from webapp.web.words import moment, named, thousands
 
 KINDS = {
     "sign-in": lazy_gettext("Signed in"),
@@ -37,7 +37,10 @@ KINDS = {
     "publish": lazy_gettext("Version published"),
     "promote": lazy_gettext("Version promoted"),
     "rollback": lazy_gettext("Version rolled back"),
-    "erase": lazy_gettext("Record erased"),
+    "erasure": lazy_gettext("Records erased"),
+    "restriction": lazy_gettext("Records restricted"),
+    "restriction-lifted": lazy_gettext("Restriction lifted"),
+    "retention-changed": lazy_gettext("Retention changed"),
     "export": lazy_gettext("Records exported"),
     "export-ended": lazy_gettext("Export ended"),
     "print": lazy_gettext("Records printed"),
@@ -79,13 +82,27 @@ FACTS = {
     "key": lazy_gettext("key"),
     "settings": lazy_gettext("settings"),
     "verdict": lazy_gettext("verdict"),
+    "basis": lazy_gettext("basis"),
+    "requested_by": lazy_gettext("requested by"),
+    "despite_floor": lazy_gettext("before its time"),
+    "by_subject": lazy_gettext("all about a subject"),
+    "reapplied": lazy_gettext("again, after an older copy of the database was restored"),
+    "events": lazy_gettext("entries of exports and prints"),
+    "expired": lazy_gettext("its time is over"),
+    "until_us": lazy_gettext("until"),
+    "scope": lazy_gettext("of"),
+    "from": lazy_gettext("from"),
+    "to": lazy_gettext("to"),
 }
 VALUES = {
     "code": lazy_gettext("the code"),
     "link": lazy_gettext("a link"),
     "confirmed": lazy_gettext("confirmed"),
     "overridden": lazy_gettext("overridden"),
+    "subject": lazy_gettext("one data subject"),
 }
+#: Told only where they are so.
+SPECIAL = frozenset({"despite_floor", "by_subject", "reapplied", "expired"})
 #: Of use to who verifies the record, not to who reads this page.
 HIDDEN = frozenset({"account", "artifact", "manifest", "schema", "note", "export", "what"})
 LONGEST = 200
@@ -103,7 +120,7 @@ def fact_words(facts: dict[str, Any] | None) -> Markup:
     shown = [
         Markup("{} <b>{}</b>").format(FACTS.get(word, word.replace("_", " ")), _value(word, value))
         for word, value in facts.items()
-        if word not in HIDDEN and value not in (None, "", [], {})
+        if word not in HIDDEN and value not in (None, "", [], {}) and (value or word not in SPECIAL)
     ]
     return Markup(" · ").join(shown)
 
@@ -111,6 +128,14 @@ def fact_words(facts: dict[str, Any] | None) -> Markup:
 def _value(word: str, value: Any) -> Any:
     if word.endswith("_us") and isinstance(value, int):
         return moment(value)
+    if word in SPECIAL:
+        return ""
+    if word in ("basis", "requested_by"):
+        return named("basis" if word == "basis" else "requester", str(value))
+    if isinstance(value, dict) and "floor_days" in value:
+        return _rule(value)
+    if isinstance(value, list) and word in ("records", "events"):
+        return thousands(len(value))
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, dict):
@@ -125,6 +150,13 @@ def _value(word: str, value: Any) -> Any:
         address = url_for("history.record", record_id=value)
         return Markup('<a href="{}">{}…</a>').format(address, str(value)[:16])
     return VALUES.get(str(value), str(value)[:LONGEST])
+
+
+def _rule(rule: dict[str, Any]) -> str:
+    days, floor = rule["days"], rule["floor_days"]
+    kept = gettext("for ever") if days is None else ngettext("%(num)d day", "%(num)d days", days)
+    least = ngettext("%(num)d day", "%(num)d days", floor)
+    return str(gettext("%(kept)s (not less than %(floor)s)", kept=kept, floor=least))
 
 
 FILTERS: dict[str, Callable[..., Any]] = {"event": event_words, "facts": fact_words, "agent": agent_words}

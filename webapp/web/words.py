@@ -14,6 +14,7 @@ from flask_babel import get_locale, gettext, lazy_gettext
 from markupsafe import Markup
 
 from webapp.ml.schema import Feature, unusual
+from webapp.services.erased import BASES, REQUESTERS
 from webapp.services.filters import Filters
 from webapp.services.history import Record
 from webapp.services.people import ROLE_NAMES
@@ -47,6 +48,8 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "restricted": lazy_gettext("restricted"),
         "erased": lazy_gettext("erased"),
     },
+    "basis": BASES,
+    "requester": REQUESTERS,
     "kind": {
         "number": lazy_gettext("number"),
         "integer": lazy_gettext("whole number"),

@@ -171,7 +171,7 @@ def _reapply_line(desk: Desk, line: dict[str, object]) -> int:
         str(line.get("reason", "")),
         str(line.get("requested_by", "controller")),
         bool(line.get("despite_floor")),
-        bool(line.get("whole")),
+        bool(line.get("by_subject")),
         reapplied=True,
     )
     at_us = line.get("at_us")

@@ -48,7 +48,7 @@ class Ground:
             "reason": self.reason,
             "requested_by": self.requested_by,
             "despite_floor": self.despite_floor,
-            "whole": self.whole,
+            "by_subject": self.whole,
             **again,
         }
 

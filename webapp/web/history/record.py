@@ -13,7 +13,7 @@ from webapp.auth import actor
 from webapp.doors import desk
 from webapp.errors import InvalidInput, Problem
 from webapp.ml.schema import Feature
-from webapp.services import disclosures, history, judging, outcomes, registry, reviews
+from webapp.services import disclosures, history, holds, judging, outcomes, registry, reviews
 from webapp.services.clock import now_us
 from webapp.services.history import Filters, Record
 from webapp.web.addresses import COLUMNS, kept
@@ -81,6 +81,7 @@ def print_record(record_id: str) -> str:
         reviews=reviews.of(found.id),
         outcomes=outcomes.of(found.id),
         printed_us=now_us(),
+        restrictions=holds.of_record(found.id) if actor().sees_all else [],
         most_warnings=MOST_WARNINGS,
         most_classes=MOST_CLASSES,
         longest_reason=LONGEST_REASON,
@@ -153,6 +154,7 @@ def _page(record_id: str, problems: Sequence[Problem] = ()) -> str:
         filters=filters,
         alike=history.of_subject(who, found),
         may_judge=judging.may_judge(who, found) and found.state != "erased",
+        restrictions=holds.of_record(found.id) if who.sees_all else [],
         wrong={p.pointer.removeprefix("#/"): p.detail for p in problems},
         typed=request.form,
     )
