@@ -155,6 +155,11 @@ def day(us: int) -> str:
     return f"{date(us)} UTC" if us % DAY_US in (0, DAY_US - 1) else utc(us)
 
 
+def last_day(us: int) -> str:
+    """The day that a time ends with, where that is its last moment, else the moment."""
+    return day(us - 1) if us % DAY_US == 0 else utc(us)
+
+
 def moment(us: int, *, both: bool = False) -> Markup:
     """A time element: UTC as text, which a browser with JavaScript turns into its own time (or adds it)."""
     return Markup('<time class="nowrap" datetime="{}"{}>{}</time>').format(
@@ -319,6 +324,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "utc": utc,
     "date": date,
+    "last_day": last_day,
     "number": number,
     "percent": percent,
     "rough": rough,

@@ -200,7 +200,9 @@ def _subjects(target: Target) -> set[str]:
 def _checked(order: Order, subjects: set[str]) -> str:
     """The reason as it is kept; raises InvalidInput with all that is wrong with an order."""
     problems, reason = [], ""
-    if order.basis not in BASES or order.basis == RETENTION:
+    if not order.basis:
+        problems.append(Problem("#/basis", said("has to be chosen")))
+    elif order.basis not in BASES or order.basis == RETENTION:
         known = ", ".join(code for code in BASES if code != RETENTION)
         problems.append(Problem("#/basis", said("must be one of {known}", known=known)))
     if order.requested_by not in REQUESTERS or order.requested_by == RETENTION:

@@ -103,7 +103,7 @@ def held_back(held: Held) -> Conflict:
         said(
             "Record {id} is restricted until {day} UTC ({reason}), so it is not erased; lift the restriction first.",
             id=held.id,
-            day=day(held.until_us),
+            day=day(held.until_us - 1),
             reason=held.reason,
         )
     )
