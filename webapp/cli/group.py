@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from webapp.errors import AppError, InvalidInput, Problem
 
-ARGUMENTS = {"username": "NAME"}
+ARGUMENTS = {"username": "NAME", "records": "RECORD_ID"}
 
 
 class Group(AppGroup):

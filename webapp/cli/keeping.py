@@ -45,7 +45,7 @@ def erase(
     _show(found)
     early = bool(found.early and despite_floor)
     typed = str((erasure.EARLY if early else erasure.USUAL)[0])
-    if not yes:
+    if not yes and early == bool(found.early):  # else it is refused without a question
         typed = str(
             click.prompt(f"This cannot be undone. Type {typed} to go on", default="", show_default=False)
         )
@@ -90,6 +90,7 @@ def retain(days: int | None, keep: bool, floor_days: int | None, yes: bool) -> N
     wanted = None if keep else now.days if days is None else days
     floor = now.floor_days if floor_days is None else floor_days
     if (wanted, floor) != (now.days, now.floor_days):
+        short = retention.shortens(wanted, floor)
         typed = retention.SHORT[0] if yes else ""
         due = retention.due(None, wanted)
         if due.records:
@@ -97,7 +98,7 @@ def retain(days: int | None, keep: bool, floor_days: int | None, yes: bool) -> N
             click.echo(
                 f"{_n(due.records, 'record')}, asked from {first} to {last}, will be erased from now on."
             )
-        if not yes and retention.shortens(wanted, floor):
+        if short and not yes:
             typed = str(click.prompt(f"Type {retention.SHORT[0]} to go on", default="", show_default=False))
         elif not yes and due.records:
             click.confirm("This cannot be undone. Go on?", abort=True)
@@ -118,7 +119,7 @@ def _show(found: Preview) -> None:
         click.echo(f"{_n(found.erased, 'record')} erased before")
     if found.early and found.possible_us is not None:
         click.echo(
-            f"{found.early} younger than {found.floor_days} days, none from {_day(found.possible_us)} on"
+            f"{_n(found.early, 'record')} younger than {found.floor_days} days, none from {_day(found.possible_us)} on"
         )
     counted = (found.reviews, "review"), (found.outcomes, "outcome")
     traces = (

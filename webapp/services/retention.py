@@ -73,19 +73,8 @@ def change(actor: Actor | None, *, days: int | None, floor_days: int, typed: str
     Raises NotAllowed, InvalidInput (`#/days`, `#/floor_days`, `#/typed`), NotSignedIn.
     """
     admins_only(actor)
-    problems = []
-    if days is not None and not 1 <= days <= LONGEST_DAYS:
-        problems.append(Problem("#/days", said("must be 1 to {most} days", most=LONGEST_DAYS)))
-    if not 0 <= floor_days <= LONGEST_DAYS:
-        problems.append(Problem("#/floor_days", said("must be 0 to {most} days", most=LONGEST_DAYS)))
-    if not problems and days is not None and days < floor_days:
-        short = said("must be at least {n}, for so long nothing is erased; lower that first", n=floor_days)
-        problems.append(Problem("#/days", short))
-    wanted = Rule(days, floor_days)
-    if not problems and _shortens(_rule(), wanted) and typed.strip() not in SHORT:
-        problems.append(Problem("#/typed", said("must be {phrase} for so few days", phrase=SHORT[0])))
-    if problems:
-        raise InvalidInput(problems)
+    if shortens(days, floor_days) and typed.strip() not in SHORT:
+        raise InvalidInput([Problem("#/typed", said("must be {phrase} for so few days", phrase=SHORT[0]))])
     with transaction() as current:
         queue(current, actor)
         row = current.get(Retention, 1, with_for_update=True) or Retention(id=1, floor_days=FLOOR_DAYS)
@@ -96,12 +85,30 @@ def change(actor: Actor | None, *, days: int | None, floor_days: int, typed: str
             current.add(row)
             facts = {"from": before, "to": after}
             audit.append(current, "retention-changed", actor.id if actor else None, facts)
-    return wanted
+    return Rule(days, floor_days)
 
 
 def shortens(days: int | None, floor_days: int) -> bool:
-    """Whether this rule has to be confirmed."""
-    return _shortens(_rule(), Rule(days, floor_days))
+    """Whether this rule goes, or goes further, below FLOOR_DAYS, and has to be confirmed.
+
+    Raises InvalidInput (`#/days`, `#/floor_days`) for one that cannot be.
+    """
+    problems = []
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        problems.append(Problem("#/days", said("must be 1 to {most} days", most=LONGEST_DAYS)))
+    if not 0 <= floor_days <= LONGEST_DAYS:
+        problems.append(Problem("#/floor_days", said("must be 0 to {most} days", most=LONGEST_DAYS)))
+    if not problems and days is not None and days < floor_days:
+        short = said("must be at least {n}, for so long nothing is erased; lower that first", n=floor_days)
+        problems.append(Problem("#/days", short))
+    if problems:
+        raise InvalidInput(problems)
+    now = _rule()
+    below = [(now.days, days), (now.floor_days, floor_days)]
+    return any(
+        after is not None and after < FLOOR_DAYS and (before is None or after < before)
+        for before, after in below
+    )
 
 
 def apply(desk: Desk, seconds: float) -> int:
@@ -158,12 +165,3 @@ def _until() -> int | None:
 def _rule() -> Rule:
     row = session().execute(select(Retention.days, Retention.floor_days)).first()
     return Rule(*row) if row else Rule(None, FLOOR_DAYS)
-
-
-def _shortens(now: Rule, wanted: Rule) -> bool:
-    """Whether a rule goes, or goes further, below FLOOR_DAYS."""
-    below = [(now.days, wanted.days), (now.floor_days, wanted.floor_days)]
-    return any(
-        after is not None and after < FLOOR_DAYS and (before is None or after < before)
-        for before, after in below
-    )
