@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench screenshots translations
+.PHONY: help setup run test test-faults lint bench screenshots translations
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
 help:  ## Say what can be made
-	@awk -F ':.*##' '/^[a-z]+:.*##/ {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## Make the environment from the lock file
 
@@ -28,6 +28,9 @@ run: $(READY)  ## Prepare and serve on http://127.0.0.1:5000 (PORT, HOST, DATA_D
 
 test: $(VENV)/.dev  ## Run every test that can run on this machine
 	@$(VENV)/bin/python -m pytest -n 2
+
+test-faults: $(VENV)/.dev  ## Run what takes minutes, too: faults at full size
+	@$(VENV)/bin/python -m pytest tests/faults --long
 
 lint: $(VENV)/.dev  ## Check style, types and templates
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/djlint templates --lint --quiet

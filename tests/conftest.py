@@ -155,6 +155,17 @@ def close(app: Flask) -> None:
     app.extensions["sqlalchemy"]._app_engines.pop(app, None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="Run what takes minutes, too.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes; run it with --long"))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # What touches the database runs on both; the faces, once.
     if "backend" in metafunc.fixturenames:

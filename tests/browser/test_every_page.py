@@ -38,6 +38,11 @@ PAGES = {
     "/admin/models": "dave",
     "/admin/models/iris": "dave",
     "/admin/activity": "carol",
+    "/admin/subjects": "carol",
+    "/admin/subjects?subject=case+7": "dave",
+    "/admin/erase?record=RECORD": "dave",
+    "/admin/restrict?record=RECORD": "dave",
+    "/admin/retention": "dave",
     "/absent": "alice",
 }
 

@@ -20,7 +20,19 @@ from webapp.db import Event, IdempotencyKey, Job, Leaf, Outcome, Prediction, Rev
 from webapp.db.base import session, transaction
 from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotReady
 from webapp.extensions import db
-from webapp.services import audit, disclosures, erasure, history, holds, outcomes, predictions, reviews, saved
+from webapp.services import (
+    audit,
+    disclosures,
+    erasure,
+    history,
+    holds,
+    outcomes,
+    predictions,
+    reviews,
+    saved,
+    sealing,
+    verifying,
+)
 from webapp.services.clock import now_us
 from webapp.services.erasure import Order, parts
 from webapp.services.people import Actor
@@ -295,6 +307,20 @@ def test_a_request_sent_again_does_not_bring_an_answer_back(app: Flask, actor: W
         ask(app, actor("alice"), "case 7", **again)
     [key] = session().query(IdempotencyKey).all()
     assert (key.key, key.fingerprint, json.loads(key.record_ids)) == ("key 1", "", [record])
+
+
+def test_what_is_left_is_verified_as_erased(app: Flask, actor: Who, desk: Any) -> None:
+    record, other = ask(app, actor("alice"), "case 7"), ask(app, actor("alice"), "case 8")
+    reviews.override(desk.store, actor("alice"), record, "virginica", "seen")
+    outcomes.report(desk.store, actor("alice"), record, "virginica", "api")
+    disclosures.export_begun(actor("carol"), "csv", {"subject": "case 7"}, [])
+    holds.restrict(actor("dave"), Target.of([other]), "a claim")
+    session().rollback()
+    sealing.seal(desk.seals.keys)
+    erasure.erase(desk, actor("dave"), Target.of(subject="case 7"), EARLY)
+    sealing.seal(desk.seals.keys)
+    findings = verifying.verify(desk.seals.keys)
+    assert (findings.n_altered, findings.erased) == (0, 1), findings
 
 
 def test_every_process_forgets_remembered_answers(app: Flask, actor: Who, desk: Any) -> None:

@@ -182,8 +182,19 @@ MORE = (
     "/jobs/nothing",
     "/admin/users/nobody",
     "/nowhere",
+    "/admin/subjects?subject=case+7",
+    "/admin/subjects?subject=nobody",
+    "/admin/subjects/print?subject=case+7",
+    "/admin/erase?subject=case+7",
+    "/admin/restrict?subject=case+7",
+    "/admin/retention?days=1",
 )
-OF_A_RECORD = ("/models/iris/predict?record={}", "/models/purchase/predict?record={}")
+OF_A_RECORD = (
+    "/admin/erase?record={}",
+    "/admin/restrict?record={}",
+    "/models/iris/predict?record={}",
+    "/models/purchase/predict?record={}",
+)
 
 
 def addresses(app: Flask, world: World) -> Iterator[str]:
@@ -242,6 +253,23 @@ FORMS: list[tuple[str, str, dict[str, str]]] = [
     ("dave", "/admin/users/alice/disable", {}),
     ("dave", "/admin/users/alice/reset", {}),
     ("dave", "/admin/users/nobody/reset", {}),
+    ("dave", "/admin/erase?subject=case+7", {}),
+    ("dave", "/admin/restrict?subject=case+7", {"until": "2020-01-01"}),
+    ("dave", "/admin/restrict?subject=case+7", {"reason": "because", "until": "2090-01-31"}),
+    ("dave", "/admin/erase?subject=case+7", {"basis": "other"}),
+    ("dave", "/admin/restrict?subject=case+7", {"act": "lift"}),
+    (
+        "dave",
+        "/admin/erase?subject=case+7",
+        {"basis": "lgpd-16", "requested_by": "subject", "typed": "ERASE", "seen": "2"},
+    ),
+    (
+        "dave",
+        "/admin/erase?subject=case+7",
+        {"basis": "lgpd-16", "requested_by": "subject", "typed": "ERASE BEFORE ITS TIME", "seen": "2"},
+    ),
+    ("dave", "/admin/retention/rule", {"keep": "days", "days": "100", "floor_days": "50"}),
+    ("dave", "/admin/retention/rule", {"keep": "days", "days": "x", "floor_days": "183"}),
 ]
 
 

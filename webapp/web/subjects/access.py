@@ -7,7 +7,8 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from flask import Response, render_template, request, stream_with_context
+from flask import Response, redirect, render_template, request, stream_with_context, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.auth import actor
 from webapp.doors import desk
@@ -39,9 +40,11 @@ def index() -> str | tuple[str, int]:
 
 
 @blueprint.get("/subjects.json")
-def export() -> Response:
+def export() -> BaseResponse:
     """All about a subject, for machines."""
     name = request.args.get("subject", "")
+    if not name:
+        return redirect(url_for("subjects.index"))
     if request.method == "HEAD":
         subjects.find(actor(), name)
         return Response(mimetype="application/json")
@@ -52,9 +55,11 @@ def export() -> Response:
 
 
 @blueprint.get("/subjects/print")
-def print_all() -> str:
+def print_all() -> BaseResponse | str:
     """The same for people, on paper."""
     name = request.args.get("subject", "")
+    if not name:
+        return redirect(url_for("subjects.index"))
     found, event, told = subjects.take(actor(), name, "print")
     records = list(islice(told, MOST_PRINTED))
     used = {(t.record.model, t.record.version) for t in records}
