@@ -79,8 +79,8 @@ def take(actor: Actor, name: str, format: str) -> tuple[Subject, str, Iterator[T
     found = find(actor, name)
     if not found.records:
         raise NotFound(said("There is nothing on the record about this subject."))
-    facts = {"format": format, "scope": "subject", "records": found.records}
-    kind = "print" if format == "print" else "export"
+    facts = {"scope": "subject", "records": found.records}
+    kind, facts = ("print", facts) if format == "print" else ("export", {"format": format, **facts})
     with transaction() as current:
         event = audit.append(current, kind, actor.id, facts)
     return found, event, _everything(actor, name)
