@@ -170,6 +170,21 @@ def test_a_young_record_needs_other_words_and_says_so_for_good(app: Flask, actor
     assert [e["despite_floor"] for e in events()] == [False, True]
 
 
+def test_what_is_asked_meanwhile_is_not_taken_before_its_time(
+    app: Flask, actor: Who, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(session(), 1, lambda _: {"subject": "case 7"})
+    real, made = erasure.take, []
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        made.append(ask(app, actor("alice"), "case 7"))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(erasure, "take", late)
+    assert erasure.erase(desk, actor("dave"), Target.of(subject="case 7"), ORDER).records == 1
+    assert of(made[0]).state == "active"
+
+
 def test_a_restricted_record_is_not_erased(app: Flask, actor: Who, desk: Any) -> None:
     first, second = fill(session(), 2, lambda _: {"subject": "case 7"})
     holds.restrict(actor("dave"), Target.of([second]), "a claim", now_us() + 10 * DAY_US)

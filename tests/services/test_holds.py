@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 
 from tests.erasing import DAY_US, fill
-from webapp.db import Event, Hold, Prediction
-from webapp.db.base import session
+from webapp.db import Event, Hold, Job, Prediction
+from webapp.db.base import session, transaction
 from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from webapp.services import history, holds, outcomes, reviews
+from webapp.services import history, holds, jobs, outcomes, reviews
 from webapp.services.clock import now_us
 from webapp.services.filters import Filters
 from webapp.services.people import Actor
@@ -110,6 +110,22 @@ def test_what_is_over_is_lifted_by_itself(app: Flask, actor: Who) -> None:
     session().commit()
     assert holds.expire() == 1 and states() == ["active", "restricted", "restricted"]
     assert facts("restriction-lifted") == [{"records": [first], "expired": True, "user": None}]
+
+
+def test_the_result_of_a_batch_is_held_back_with_a_record_in_it(app: Flask, actor: Who) -> None:
+    [record] = fill(session(), 1, lambda _: {"channel": "batch", "request_id": "job_1"})
+    row = session().query(Prediction).filter_by(id=record).one()
+    kept = {"model_id": row.model_id, "version_id": row.version_id, "user_id": row.user_id, "state": "done"}
+    findings = {"how": {"format": "csv"}, "names": ["x"], "classes": []}
+    more = {"file_name": "x.csv", "file_bytes": 9, "created_us": 1, "moved_us": 1, "parts": "[[1,0]]"}
+    with transaction() as s:
+        s.add(Job(id="job_1", findings=json.dumps(findings), **kept, **more))
+    desk = app.extensions["desk"]
+    assert jobs.result(desk, actor("alice"), "job_1").size
+    holds.restrict(actor("dave"), Target.of([record]), "a claim")
+    with pytest.raises(Conflict, match="held back"):
+        jobs.result(desk, actor("alice"), "job_1")
+    assert jobs.result(desk, actor("carol"), "job_1").size
 
 
 def test_who_does_not_see_all_neither_sees_nor_judges_it(app: Flask, actor: Who) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
+
+from webapp.errors import NotReady
 
 #: Tables in which an erasure leaves old rows behind.
 TABLES = "predictions, reviews, outcomes, events, saved_filters, idempotency_keys, jobs"
@@ -32,7 +34,8 @@ def _truncate(engine: Engine, lock: Callable[[], AbstractContextManager[None]], 
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout=0")  # waited out here, where others can run
         while True:
-            with lock():
+            busy = 1
+            with suppress(NotReady), lock():
                 busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             if not busy or time.monotonic() > give_up:
                 return not busy

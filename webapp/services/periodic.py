@@ -29,13 +29,17 @@ def lift_restrictions(_desk: Desk) -> None:
 
 def keep_no_longer(desk: Desk) -> None:
     """Erase what is older than the rule of retention says; many records, some seconds at a time."""
-    if retention.apply(desk, seconds=5.0):
-        erasure.clean(1.0)
+    retention.apply(desk, seconds=5.0)
 
 
 def clean_files(_desk: Desk) -> None:
-    """Overwrite what erasures have left in files, where a reader was in the way of it."""
-    erasure.clean(1.0)
+    """Empty SQLite's log after erasures, where a reader was in the way of it or retention has erased."""
+    erasure.clean(1.0, only="sqlite")
+
+
+def vacuum(_desk: Desk) -> None:
+    """The same of PostgreSQL, whose tables take longer."""
+    erasure.clean(1.0, only="postgresql")
 
 
 def seal_record(desk: Desk) -> None:
@@ -59,7 +63,7 @@ def apart(desk: Desk) -> list[list[tuple[float, Duty]]]:
         [(desk.seals.every, seal_record)],
         [(1.0, verify_asked)],
         [(60.0, send_checkpoints)],
-        [(30.0, lift_restrictions), (60.0, keep_no_longer), (60.0, clean_files)],
+        [(30.0, lift_restrictions), (60.0, keep_no_longer), (60.0, clean_files), (600.0, vacuum)],
     ]
 
 
