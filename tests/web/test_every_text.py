@@ -13,15 +13,20 @@ import pytest
 from babel.support import NullTranslations
 from flask import Flask
 from flask_babel import Domain
+from sqlalchemy import update
 
 from tests.conftest import CAST, MODELS
 from tests.texts import LETTERS, read
 from tests.web.conftest import Browser
 from webapp import auth
-from webapp.services import outcomes, registry, reviews
+from webapp.db import Prediction
+from webapp.db.base import transaction
+from webapp.services import outcomes, registry, reviews, sealing
+from webapp.services.desk import Desk
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
 from webapp.services.registry import ModelDetail
+from webapp.services.verifying import runs
 from webapp.web.languages import LANGUAGES
 
 #: The same in every language: the product, units, formats, and what programs call things.
@@ -46,6 +51,7 @@ MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 #: Ids, digests, versions, words of addresses and passwords made up by the server, which are nobody's words.
 CODES = re.compile(
     r"\b(pred|evt|job|req)_[\w-]+|…[\w-]{8}\b|\b[0-9a-f]{16,64}…?|\bv\d+\b|“\w+”|\b\w+=\S+|\b\w{5}(-\w{5}){3}\b"
+    r"|\bparecer/[0-9a-f]{16}(\+[0-9a-f]{8}\+[\w+/=]+)?|\b[0-9a-f]{4}( [0-9a-f]{4}){7,}"
 )
 #: What a chart shows of its figure.
 SHOWN = {"name", "text", "title", "ticktext", "x", "y", "ticksuffix", "label", "labels"}
@@ -143,8 +149,23 @@ def world(
     described = [registry.describe(desk.store, name, actor=None) for name in MODELS]
     data = {text for model in described for text in of_model(model) if LETTERS.search(text)}
     data |= {*CAST, "case 7", "because", "rows.csv", "Werkzeug", "case", "a", "b", "x", "none", "nobody"}
+    verified = str(_verified(desk, actor("carol")))
     more = [*batches, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
-    return World({"record_id": warned, "job_id": batches[-1].rpartition("/")[2]}, more, data)
+    numbered = {"record_id": warned, "job_id": batches[-1].rpartition("/")[2], "number": verified}
+    return World(numbered, more, data | {sealing.log().origin, "verify_record.py"})
+
+
+def _verified(desk: Desk, carol: Actor) -> int:
+    """Seal, damage, and verify against checkpoints from elsewhere, one of them wrong; then ask for another."""
+    sealing.seal(desk.seals.keys)
+    newest = sealing.newest()
+    assert newest is not None
+    with transaction() as current:
+        current.execute(update(Prediction).where(Prediction.channel == "batch").values(label="virginica"))
+    number = runs.ask(carol, newest.note)
+    runs.work(desk.seals.keys)
+    runs.ask(carol)
+    return number
 
 
 def _batch(app: Flask, browser: Browser, turns: int) -> str:
@@ -167,6 +188,7 @@ STANDING = {
     "family": "none",
     "token": "none",
     "saved_id": "1",
+    "event_id": "none",
 }
 MORE = (
     "/?period=week&model=iris",
@@ -179,6 +201,12 @@ MORE = (
     "/models/rose",
     "/models/iris?version=9",
     "/predictions/pred_nothing",
+    "/audit/verifications/2",
+    "/audit/verifications/99",
+    "/audit/live?at=2020-01-01",
+    "/audit/live?at=soon",
+    "/audit/checkpoint.txt?size=99999",
+    "/audit/consistency.json?from=1&to=x",
     "/jobs/nothing",
     "/admin/users/nobody",
     "/nowhere",
@@ -246,6 +274,7 @@ FORMS: list[tuple[str, str, dict[str, str]]] = [
     ("alice", "/models/purchase/predict", {"age": "1.5", "returning": "maybe"}),
     ("alice", "/account", {"current": "x", "password": "short", "again": "other"}),
     ("alice", "/account", {"current": "x", "password": "short", "again": "short"}),
+    ("dave", "/audit/verifications", {"checkpoint": "nonsense"}),
     ("dave", "/admin/users", {"username": "!", "role": "none"}),
     ("dave", "/admin/users", {"username": "erin", "role": "analyst"}),
     ("dave", "/admin/users", {"username": "alice", "role": "analyst"}),
@@ -282,7 +311,8 @@ def test_every_text_after_a_form_can_be_translated(
     people = {name: browser(name) for name in ("alice", "dave")} | {"": Browser(app.test_client())}
     found = {}
     for name, path, form in FORMS:
-        answer = people[name].post(path, form, "/admin/users" if path.startswith("/admin") else None)
+        page = {"/admin": "/admin/users", "/audit": "/audit"}.get(path[:6])
+        answer = people[name].post(path, form, page)
         if answer.status_code == 302:
             answer = people[name].get(answer.location)
         if left := bare(answer.text, world.data | set(form.values()) | {"erin", "nobody", "none"}):

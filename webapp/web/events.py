@@ -144,6 +144,8 @@ def _value(word: str, value: Any) -> Any:
         return ", ".join(str(v) for v in value)[:LONGEST]
     if word in ("role", "before"):
         return named("role", str(value))
+    if word == "verdict":
+        return named("verdict", str(value))
     if word == "source":
         return named("channel", str(value))
     if word == "record":
