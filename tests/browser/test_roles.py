@@ -23,6 +23,8 @@ PAGES = {
         "People": "People",
         "Model access": "Model access",
         "Activity": "Activity",
+        "Data subjects": "Data subjects",
+        "Retention": "Retention",
     },
     "pt-BR": {
         "Painel": "Painel",
@@ -33,10 +35,17 @@ PAGES = {
         "Pessoas": "Pessoas",
         "Acesso aos modelos": "Acesso aos modelos",
         "Atividade": "Atividade",
+        "Titulares": "Titulares",
+        "Retenção": "Retenção",
     },
 }
-#: How many of them each role has, from the first; the auditor has the activity as well.
-ENTRIES = {"analyst": range(4), "publisher": range(4), "auditor": (0, 1, 2, 3, 4, 7), "admin": range(8)}
+#: How many of them each role has, from the first; the auditor has the last three as well.
+ENTRIES = {
+    "analyst": range(4),
+    "publisher": range(4),
+    "auditor": (0, 1, 2, 3, 4, 7, 8, 9),
+    "admin": range(10),
+}
 FLOWER = {"en": ("5.1", "3.5", "1.4", "0.2"), "pt-BR": ("5,1", "3,5", "1,4", "0,2")}
 WORDS = {
     "en": ("Predict", "Confirm the answer", "Confirmed by {}", "Print"),
