@@ -873,6 +873,7 @@ def big_gzip(line: bytes, times: int) -> bytes:
         small_desk().checkpoint().encode(),
         KEY.encode(),
     ],
+    ids=lambda content: f"{len(content)} bytes",  # what is packed holds the time
 )
 @pytest.mark.parametrize("head", [b"", b"export"])
 def test_a_file_that_is_none_is_refused_in_words(check: Check, content: bytes, head: bytes) -> None:

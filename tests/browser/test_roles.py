@@ -19,6 +19,7 @@ PAGES = {
         "Models": "Models",
         "History": "History",
         "Batches": "Batches",
+        "Audit": "Audit",
         "Audit report": "Report of predictions",
         "People": "People",
         "Model access": "Model access",
@@ -31,6 +32,7 @@ PAGES = {
         "Modelos": "Modelos",
         "Histórico": "Histórico",
         "Lotes": "Lotes",
+        "Auditoria": "Auditoria",
         "Relatório de auditoria": "Relatório de previsões",
         "Pessoas": "Pessoas",
         "Acesso aos modelos": "Acesso aos modelos",
@@ -43,8 +45,8 @@ PAGES = {
 ENTRIES = {
     "analyst": range(4),
     "publisher": range(4),
-    "auditor": (0, 1, 2, 3, 4, 7, 8, 9),
-    "admin": range(10),
+    "auditor": (0, 1, 2, 3, 4, 5, 8, 9, 10),
+    "admin": range(11),
 }
 FLOWER = {"en": ("5.1", "3.5", "1.4", "0.2"), "pt-BR": ("5,1", "3,5", "1,4", "0,2")}
 WORDS = {
