@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from config import ROOT, load
+from webapp.errors import Conflict
+from webapp.services.backups.serving import Serving
 
 LEAVE_SECONDS = 3
 
@@ -55,6 +57,15 @@ def pre_fork(_server: object, _worker: object) -> None:
         # Not ours: somebody else made it in the meantime, and may have laid links in it.
         if folder.lstat().st_uid not in (0, os.geteuid()):
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_counts()
+
+
+def on_starting(server: Any) -> None:
+    """Take part in the lock that a restore needs for itself; workers inherit it, and hold it until the last ends."""
+    try:
+        server.serving = Serving(settings.data_dir)
+    except Conflict as error:
+        sys.stderr.write(f"{error.detail}\n")
+        raise SystemExit(2) from None
 
 
 def when_ready(server: Any) -> None:

@@ -11,6 +11,7 @@ import sys
 import config
 from webapp import preparation
 from webapp.app import create_app
+from webapp.errors import Conflict
 from webapp.observability import configure_logging
 
 os.umask(0o077)  # the database and its WAL are nobody else's to read, whatever folder they are in
@@ -22,7 +23,11 @@ app = create_app(settings)
 def main() -> None:
     """Prepare, and unless told otherwise become the web server."""
     lock = settings.data_dir / "prepare.lock"
-    preparation.prepare(app, lock, demos=settings.demo, settings=settings.told())
+    try:
+        preparation.prepare(app, lock, demos=settings.demo, settings=settings.told())
+    except Conflict as error:  # a backup is being restored
+        sys.stderr.write(f"{error.detail}\n")
+        raise SystemExit(2) from None
     if sys.argv[1:] != ["prepare"]:
         os.execv(  # noqa: S606 - our own interpreter, no shell wanted
             sys.executable,

@@ -46,12 +46,15 @@ FOOT = """
 | `queue.db` | what waits for a worker, unless `QUEUE_URL` names another place; may be lost, nothing depends on it |
 | `prepare.lock` | the lock that starts queue on; always empty |
 | `parecer.db.sealer` | the lock by which one process seals; always empty |
+| `serving.lock` | the lock that whoever works on the installation shares, and a restore has alone; always empty |
+| `restoring` | what is left to be done of a restore that was cut short |
+| `before-restore-…/` | what was there before [a restore](../how-to/backup.md#restore); yours to delete |
 | `keys/` | the two secrets, if you did not give them; only their owner can read them |
 | `keys/sealing/` | the key that signs checkpoints, all public keys so far, and the newest checkpoint that was signed |
 | `model_store/` | published versions; without `DATA_DIR` they are in [the checkout](../../model_store/README.md) |
 
 Whoever has both `keys/` and a copy of the database can act as anybody who is signed in, and rewrite the record: keep
-their backups apart.
+their backups apart, as [`backup`](../how-to/backup.md) does.
 
 ## PostgreSQL
 `DATABASE_URL=postgresql+psycopg://user:password@host/name`. `make run` creates the tables in an empty database. The

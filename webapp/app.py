@@ -28,6 +28,7 @@ from webapp.ml.runtime import Runtime
 from webapp.ml.store import Store
 from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
+from webapp.services.backups.place import Installation
 from webapp.services.desk import Desk
 from webapp.services.failures import Tally
 from webapp.services.journal import Journal
@@ -139,6 +140,13 @@ def _open_desk(app: Flask, settings: Settings) -> None:
     runtime = Runtime(store)
     app.extensions["write_lock"] = lock
     app.extensions["leader"] = Leader(engine, Path(f"{url.database}.sealer") if sqlite else None)
+    app.extensions["installation"] = Installation(
+        settings.data_dir,
+        settings.database,
+        settings.store,
+        settings.version,
+        settings.secret_key.get_secret_value(),
+    )
     app.extensions["desk"] = Desk(
         store=store,
         runtime=runtime,

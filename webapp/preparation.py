@@ -10,14 +10,17 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from flask import Flask, current_app
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from webapp.db.base import write_lock
 from webapp.db.engine import WriteLock
 from webapp.doors import desk
 from webapp.extensions import db
 from webapp.services import erasure, installation, predictions, registry, users
+from webapp.services.backups.placing import settle
+from webapp.services.backups.serving import Serving, alone, unfinished
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 PREPARE_SECONDS = 300.0
@@ -31,6 +34,16 @@ def prepare(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str] 
     One at a time holds the file `lock`: two first starts must not both find the registry empty. Raises NotReady
     when another has held it for PREPARE_SECONDS.
     """
+    place = app.extensions["installation"]
+    if unfinished(place.data_dir):
+        with alone(place.data_dir):
+            print(settle(place), flush=True)  # noqa: T201
+    with Serving(place.data_dir):
+        get_ready(app, lock, demos=demos, settings=settings)
+
+
+def get_ready(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str] | None = None) -> None:
+    """As `prepare`, for who holds the installation already."""
     with WriteLock(lock, PREPARE_SECONDS)(), app.app_context():
         migrate()
         predictions.forget_keys()
@@ -48,19 +61,29 @@ def prepare(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str] 
             print(f"Sign in at {address} as admin with the one-time password {password}", flush=True)  # noqa: T201
 
 
-def migrate() -> None:
-    """Bring the database to the newest revision."""
-    with migrating() as settings:
+def migrate(engine: Engine | None = None) -> None:
+    """Bring the database, or another one, to the newest revision."""
+    with migrating(engine) as settings:
         command.upgrade(settings, "head")
 
 
-@contextmanager
-def migrating() -> Iterator[Config]:
-    """Alembic's settings for this database, and all that is done with them in one transaction."""
+def revisions() -> set[str]:
+    """All that this software knows."""
+    return {script.revision for script in ScriptDirectory.from_config(_settings()).walk_revisions()}
+
+
+def _settings() -> Config:
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
+    return settings
+
+
+@contextmanager
+def migrating(engine: Engine | None = None) -> Iterator[Config]:
+    """Alembic's settings for this database, and all that is done with them in one transaction."""
+    settings, engine = _settings(), engine or db.engine
     # One at a time: two starting processes must not both create the tables.
-    with write_lock()(), db.engine.connect() as connection, _tables_may_be_remade(connection):
+    with write_lock()(), engine.connect() as connection, _tables_may_be_remade(connection):
         settings.attributes["connection"] = connection
         yield settings
         _refuse_loose_ends(connection)

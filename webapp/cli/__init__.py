@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.cli import audit, jobs, keeping, models, people
+from webapp.cli import audit, backups, jobs, keeping, models, people
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for group in (people.user, people.token, models.model, audit.audit, jobs.worker, *keeping.COMMANDS):
+    single = people.user, people.token, models.model, audit.audit, jobs.worker
+    for group in (*single, *keeping.COMMANDS, *backups.COMMANDS):
         app.cli.add_command(group)

@@ -39,7 +39,7 @@ def verify_record(checkpoints: tuple[str, ...], as_json: bool) -> None:
     Status 0: nothing is altered, and a checkpoint from outside agrees. 1: something is. 3: nothing is altered, as far
     as can be told without a checkpoint from outside.
     """
-    outside = [claim for given in checkpoints for claim in claims.read_all(_text(given))]
+    outside = [claim for given in checkpoints for claim in claims.read_all(checkpoint_text(given))]
     with click.progressbar(length=1, label="Verifying", file=sys.stderr) as bar:
 
         def tell(done: int, total: int) -> None:
@@ -62,7 +62,7 @@ def verify_record(checkpoints: tuple[str, ...], as_json: bool) -> None:
 @audit.command("checkpoint")
 def checkpoint() -> None:
     """Seal what there is, and print the newest checkpoint: something to keep elsewhere."""
-    with _sealing():
+    with sealed():
         sealing.seal_and_tell(desk().seals.keys)
     newest = sealing.newest()
     if newest is None:
@@ -75,7 +75,7 @@ def checkpoint() -> None:
 @click.option("--no-personal", is_flag=True, help="Without inputs, answers and facts: only what was hashed.")
 def export_record(file: str, no_personal: bool) -> None:
     """Write the whole record to FILE (- for standard output), as tools/verify_record.py reads it."""
-    with _sealing():
+    with sealed():
         sealing.seal_and_tell(desk().seals.keys)
     disclosures.export_begun(None, "evidence", {"personal": str(not no_personal).lower()}, [])
     n = 0
@@ -89,7 +89,7 @@ def export_record(file: str, no_personal: bool) -> None:
 @audit.command("key")
 def key() -> None:
     """Print the public keys that checkpoints are signed with, oldest use first: give them to who verifies."""
-    with _sealing():
+    with sealed():
         sealing.seal_and_tell(desk().seals.keys)
     for known in desk().seals.keys.known():
         click.echo(known.text())
@@ -98,7 +98,7 @@ def key() -> None:
 @audit.command("rotate-key")
 def rotate_key() -> None:
     """Sign with a new key from now on; the next checkpoint carries the signatures of both."""
-    with _sealing():
+    with sealed():
         made = sealing.rotate(desk().seals.keys)
     click.echo(f"Entry {made.size} is signed by the old key and the new one. The public keys are now:")
     for known in desk().seals.keys.known():
@@ -106,7 +106,8 @@ def rotate_key() -> None:
 
 
 @contextmanager
-def _sealing() -> Iterator[None]:
+def sealed() -> Iterator[None]:
+    """Say why nothing can be sealed."""
     try:
         yield
     except (Broken, Unsound) as error:
@@ -115,7 +116,8 @@ def _sealing() -> Iterator[None]:
         raise click.ClickException(f"The sealing key cannot be used ({error.strerror}).") from None
 
 
-def _text(given: str) -> str:
+def checkpoint_text(given: str) -> str:
+    """What was given as a checkpoint: the text of a file, if there is one, or itself."""
     path = Path(given)
     try:
         return path.read_text(errors="replace") if len(given) < 1_000 and path.is_file() else given
@@ -130,6 +132,12 @@ def _told(found: Findings) -> Iterator[str]:
         f"{found.events} events."
     )
     yield f"Checkpoints that agree with the tree: {found.checkpoints}, signed by {', '.join(found.keys) or 'nobody'}."
+    for begun in found.begun[1:]:
+        yield f"Key {begun.key} begins with the checkpoint of {begun.size} entries, " + (
+            "which a key before it has signed too."
+            if begun.vouched
+            else "and no key before it has signed that one: ask who made it; a restore would be on the record."
+        )
     for altered in found.altered[:SHOWN]:
         place = "" if altered.index is None else f"entry {altered.index + 1} "
         yield f"ALTERED: {place}{altered.id}: {altered.what}"

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from webapp.errors import AppError, InvalidInput, Problem
+from webapp.services.backups.serving import Serving
 
 ARGUMENTS = {"username": "NAME", "records": "RECORD_ID"}
 
@@ -22,7 +23,7 @@ class Group(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; raises click.ClickException with an error's own words."""
-        with _telling(lambda: self.commands[ctx.invoked_subcommand or ""]):
+        with _telling(lambda: self.commands[ctx.invoked_subcommand or ""]), _at_work():
             return super().invoke(ctx)
 
 
@@ -31,8 +32,22 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """As of a Group."""
+        with _telling(lambda: self), _at_work():
+            return super().invoke(ctx)
+
+
+class Alone(click.Command):
+    """As Command, of one that sees to it itself that nobody else is at work."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As of a Group."""
         with _telling(lambda: self):
             return super().invoke(ctx)
+
+
+def _at_work() -> Serving:
+    """Keeps restores away; raises Conflict while one is under way."""
+    return Serving(current_app.extensions["installation"].data_dir)
 
 
 @contextmanager

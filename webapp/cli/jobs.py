@@ -13,6 +13,8 @@ from flask.cli import with_appcontext
 from structlog import get_logger
 
 from webapp.doors import desk
+from webapp.errors import Conflict
+from webapp.services.backups.serving import Serving
 from webapp.services.jobs.working import work
 
 log = get_logger("parecer")
@@ -26,6 +28,10 @@ NICENESS = 5
 @with_appcontext
 def worker(attached: bool) -> None:
     """Predict batches, until told to leave; a chunk that is under way is finished."""
+    try:
+        held = Serving(current_app.extensions["installation"].data_dir)
+    except Conflict as error:
+        raise click.ClickException(error.detail) from None
     app, leaving = current_app._get_current_object(), threading.Event()  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leaving.set())
@@ -34,7 +40,8 @@ def worker(attached: bool) -> None:
     os.nice(NICENESS)  # people who wait for a page come first
     app.extensions["panic"] = leaving.set  # the disk has failed: a successor opens the database anew
     log.info("worker", pid=os.getpid())
-    work(desk(), app.app_context, leaving, log.info)
+    with held:
+        work(desk(), app.app_context, leaving, log.info)
 
 
 def _leave_with(parent: int, leaving: threading.Event) -> None:

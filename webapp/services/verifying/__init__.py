@@ -21,13 +21,13 @@ from webapp.services.sealing import notes
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Key, Unsound
 from webapp.services.sealing.tree import HASH, WIDTH, Edge, Place
-from webapp.services.verifying import agreement
+from webapp.services.verifying import agreement, restores
 from webapp.services.verifying.claims import Claim
-from webapp.services.verifying.findings import Findings, Outside
+from webapp.services.verifying.findings import Begun, Findings, Outside
 from webapp.services.verifying.leaves import Reader
 from webapp.wording import said
 
-__all__ = ["Findings", "Outside", "verify", "verify_in"]
+__all__ = ["Findings", "Outside", "verify", "verify_in", "verify_on"]
 
 #: Tiles looked at in one go, and leaves whose bare hashing is timed.
 TILES, TIMED = 4, 20_000
@@ -49,18 +49,27 @@ def verify_in(
     engine: Engine, keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None
 ) -> Findings:
     """As `verify`, in any database, over a connection of its own."""
-    begun = time.perf_counter()
-    found = Findings()
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with engine.connect().execution_options(**level) as connection:
-        try:
-            run = _Run(connection, keys, list(outside), found, tell)
-            run.leaves()
-            agreement.check(connection, found)
-        except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
-            found.blame(None, "", _unreadable(error))
-        except DBAPIError as error:
-            found.blame(None, "", _unreadable(error.orig))
+        return verify_on(connection, keys, outside, tell)
+
+
+def verify_on(
+    connection: Connection,
+    keys: Keyring,
+    outside: Sequence[Claim] = (),
+    tell: Tell = lambda done, total: None,
+) -> Findings:
+    """As `verify`, of the moment that this connection's transaction reads."""
+    begun, found = time.perf_counter(), Findings()
+    try:
+        run = _Run(connection, keys, list(outside), found, tell)
+        run.leaves()
+        agreement.check(connection, found)
+    except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+        found.blame(None, "", _unreadable(error))
+    except DBAPIError as error:
+        found.blame(None, "", _unreadable(error.orig))
     found.seconds = time.perf_counter() - begun
     found.rate = (found.size + found.unsealed) / found.seconds
     return found
@@ -95,6 +104,7 @@ class _Run:
         self._edge = Edge()
         self._upper: dict[Place, bytes] = {}
         self._claims = sorted(outside, key=lambda claim: claim.size)
+        self._restores = restores.of(connection)
         self._kept(keys)
         self._signed = self._checkpoints()
         self._next = next(self._signed, None)
@@ -190,7 +200,8 @@ class _Run:
                 False,
                 said("nearly the root of these entries: look at group {n} of its digits again", n=group),
             )
-        return Outside(claim.size, False, said("these entries have another root now"))
+        what = said("these entries have another root now")
+        return Outside(claim.size, False, restores.told(self._restores, claim, what))
 
     def _checkpoint(self, row: Any, root: bytes) -> None:
         what, self._newest = "", row.size
@@ -206,13 +217,21 @@ class _Run:
                 what = said("the checkpoint is signed by none of the keys that are kept here")
             elif signed.root != root:
                 what = said("the entries up to this checkpoint are not those that it was signed for")
-            self._found.keys += [k.id.hex() for k in by if k.id.hex() not in self._found.keys]
+            self._signers(row.size, [k.id.hex() for k in by])
         except Unsound as error:
             what = said("the checkpoint does not hold: {why}", why=str(error))
         if what:
             self._found.blame(row.size - 1, said("checkpoint of {n} entries", n=row.size), what)
         else:
             self._found.checkpoints += 1
+
+    def _signers(self, size: int, by: list[str]) -> None:
+        """Where a key is seen first, and whether one that was seen before vouches for it."""
+        vouched = not self._found.keys or any(key in self._found.keys for key in by)
+        for key in by:
+            if key not in self._found.keys:
+                self._found.keys.append(key)
+                self._found.begun.append(Begun(key, size, vouched))
 
     def _end(self, after: int) -> None:
         """What comes after the last tile, and whether all that there should be was there."""
@@ -230,17 +249,12 @@ class _Run:
         while self._next is not None:
             self._checkpoint(self._next, b"")
             self._next = next(self._signed, None)
+        what = said(
+            "only {n} entries are sealed here: entries are gone, or it is an older copy", n=found.size
+        )
         for claim in self._claims:
-            found.outside.append(
-                Outside(
-                    claim.size,
-                    False,
-                    said(
-                        "only {n} entries are sealed here: entries are gone, or it is an older copy",
-                        n=found.size,
-                    ),
-                )
-            )
+            told = restores.told(self._restores, claim, what)
+            found.outside.append(Outside(claim.size, False, told))
         if self._newest != found.size:
             found.blame(
                 max(found.size - 1, 0),

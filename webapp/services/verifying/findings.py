@@ -28,6 +28,14 @@ class Outside(NamedTuple):
     what: str
 
 
+class Begun(NamedTuple):
+    """A key, the first checkpoint it has signed, and whether a key before it has signed that one too."""
+
+    key: str
+    size: int
+    vouched: bool
+
+
 @dataclass(slots=True)
 class Findings:
     """All of them; counts of leaves unless said otherwise."""
@@ -44,6 +52,7 @@ class Findings:
     #: Signed checkpoints that agree with the tree, and the keys that signed them, as hex ids.
     checkpoints: int = 0
     keys: list[str] = field(default_factory=list)
+    begun: list[Begun] = field(default_factory=list)
     outside: list[Outside] = field(default_factory=list)
     seconds: float = 0.0
     #: Leaves verified and leaves merely hashed, a second, both measured in this run.
@@ -83,5 +92,6 @@ class Findings:
         """What `to_dict` made."""
         plain = dict(plain)
         plain["altered"] = [Altered(index, name, told.unpack(what)) for index, name, what in plain["altered"]]
+        plain["begun"] = [Begun(*one) for one in plain.get("begun", [])]
         plain["outside"] = [Outside(size, holds, told.unpack(what)) for size, holds, what in plain["outside"]]
         return cls(**plain)
