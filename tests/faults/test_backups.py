@@ -75,6 +75,8 @@ def test_backups_under_load_hold_a_beginning_of_the_record(
                 folder = tmp_path / f"backup-{n}"
                 made.append((folder, before, flask(installation.folder, installation.url, "backup", folder)))
             longest = max(c.longest_wait for c in clients)
+            said = flask(installation.folder, installation.url, "restore", made[0][0], "--yes", status=1)
+            assert "stop its web server" in said
             stop(clients)
     live, ids = leaves(installation), {a.answer["id"] for a in acknowledged(clients)}
     for n, (folder, before, said) in enumerate(made):
@@ -123,9 +125,11 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 def test_a_full_disk_is_said_and_left_as_it_was(sqlite: Installation, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 1) as small:
-        said = flask(sqlite.folder, sqlite.url, "backup", small / "backup", status=1)
-        assert said.startswith("Error: Nothing was backed up") and said.count("\n") == 1, said
-        assert list(small.iterdir()) == []
+        for left in (100_000, 500_000):  # full at the database, and at the models
+            (small / "filler").write_bytes(b"x" * ((1 << 20) - left))
+            said = flask(sqlite.folder, sqlite.url, "backup", small / "backup", status=1)
+            assert said.startswith("Error: Nothing was backed up: ") and said.count("\n") == 1, said
+            assert [p.name for p in small.iterdir()] == ["filler"]
         flask(sqlite.folder, sqlite.url, "backup", tmp_path / "backup")
         (small / "data").mkdir()
         said = flask(

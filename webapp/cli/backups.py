@@ -126,10 +126,9 @@ def _before(place: Installation, now: Present, candidate: Candidate) -> Iterator
     elif now.trouble:
         yield f"There now, at {where}: a database that cannot be read ({now.trouble})."
     else:
-        newest = "none" if now.newest_us is None else _time(now.newest_us)
+        newest = "" if now.newest_us is None else f", the newest of {_time(now.newest_us)}"
         yield (
-            f"There now, at {where}: log {now.origin}, {now.entries} entries; {now.predictions} predictions, the "
-            f"newest of {newest}."
+            f"There now, at {where}: log {now.origin}, {now.entries} entries; {now.predictions} predictions{newest}."
         )
     yield (
         f"The backup: log {manifest.origin}, {manifest.entries} entries; {manifest.predictions} predictions; made "
