@@ -124,13 +124,19 @@ def read(note: str) -> Note:
     """Raises Unsound for what is no checkpoint."""
     text, blank, rest = note.partition("\n\n")
     lines = text.split("\n")
-    if not blank or len(note) > LONGEST or len(lines) < 3 or not SIZE.fullmatch(lines[1]):
+    if (
+        not blank
+        or not note.endswith("\n")
+        or len(note) > LONGEST
+        or len(lines) < 3
+        or not SIZE.fullmatch(lines[1])
+    ):
         raise Unsound("this is no signed checkpoint")
     root = _decoded(lines[2])
     if len(root) != HASH:
         raise Unsound("the root is not 32 bytes long")
     signatures = []
-    for line in rest.splitlines():
+    for line in rest.removesuffix("\n").split("\n"):
         dash, name, data = [*line.split(" ", 2), "", ""][:3]
         raw = _decoded(data)
         if dash != DASH or len(raw) < 5:
@@ -141,6 +147,9 @@ def read(note: str) -> Note:
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Unsound("this is no base64") from None
+        raw = b""
+    if not raw or base64.b64encode(raw).decode() != text:  # one text for each value, whatever the last bits
+        raise Unsound("this is no base64")
+    return raw
