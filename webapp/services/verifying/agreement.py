@@ -46,11 +46,20 @@ def _strangers(connection: Connection, findings: Findings) -> None:
             findings.blame(None, name, NO_ENTRY)
 
 
+def _told(facts: str | None) -> dict[str, Any]:
+    """What an event says; nothing where that cannot be read, for which its leaf is blamed."""
+    try:
+        told = orjson.loads(facts or "{}")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def _erasures(connection: Connection, findings: Findings) -> None:
     """Whatever was erased is named by an erasure."""
     named: set[str] = set()
     for facts in connection.scalars(select(Event.facts).where(Event.kind == "erasure")):
-        told = orjson.loads(facts) if facts else {}
+        told = _told(facts)
         named.update(told.get("records", []), told.get("events", []))
     gone = select(Prediction.id).where(Prediction.state == "erased")
     empty = select(Event.id).where(Event.facts.is_(None))
@@ -68,8 +77,11 @@ def _notes(
     seen = 0
     for row, event, record_id, state in _noted(connection, table):
         seen += 1
-        facts = orjson.loads(event.facts) if event.facts else None
-        if facts is None or not _note_agrees(row, event, facts, record_id, state):
+        try:
+            agrees = _note_agrees(row, event, _told(event.facts), record_id, state)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            agrees = False
+        if not agrees:
             findings.blame(None, record_id, what)
     events = connection.scalar(select(func.count()).select_from(Event).where(Event.kind == kind)) or 0
     if seen != events:
@@ -91,6 +103,9 @@ def _noted(
         rows = connection.execute(
             select(table.__table__, Event.id.label("event"), Event.facts, Event.at_us.label("at"))
             .add_columns(Event.user_id.label("by"), Prediction.id.label("record"), Prediction.state)
+            .add_columns(
+                Prediction.created_us, Prediction.model_id.label("of"), Prediction.version_id.label("v")
+            )
             .join(Event, Event.id == table.event_id)
             .join(Prediction, Prediction.seq == table.prediction_seq)
             .where(table.seq > after)
@@ -105,7 +120,13 @@ def _noted(
 
 
 def _note_agrees(row: Any, event: Any, facts: dict[str, Any], record_id: str, state: str) -> bool:
-    if facts.get("record") != record_id or event.by != row.user_id:
+    if (facts.get("record"), event.by, event.at) != (record_id, row.user_id, row.at_us):
+        return False
+    if "label" in row._fields and (row.predicted_us, row.model_id, row.version_id) != (
+        event.created_us,
+        event.of,
+        event.v,
+    ):
         return False
     if any(facts[name] != getattr(row, name) for name in ("action", "source", "verdict") if name in facts):
         return False
@@ -134,7 +155,14 @@ def _latest(connection: Connection, findings: Findings) -> None:
         silent = select(Prediction.id).where(
             shown.is_not(None), ~select(table.seq).where(table.prediction_seq == Prediction.seq).exists()
         )
-        for names in (told, silent):
+        wrong = [told, silent]
+        if table is Outcome:
+            wrong.append(
+                select(Prediction.id)
+                .join(Outcome, Outcome.prediction_seq == Prediction.seq)
+                .where(Outcome.latest != Outcome.seq.in_(last))
+            )
+        for names in wrong:
             for name in connection.scalars(names):
                 findings.blame(None, name, what)
 
@@ -162,7 +190,7 @@ def _live(connection: Connection, findings: Findings) -> None:
     for facts in connection.scalars(
         select(Event.facts).where(Event.kind.in_(LIVE_KINDS)).order_by(Event.seq)
     ):
-        told = orjson.loads(facts) if facts else {}
+        told = _told(facts)
         if told.get("live"):
             made[told["model"]] = told["version"]
     rows = connection.execute(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -39,6 +40,20 @@ OTHER_COLUMNS = said("what is searched for is not what inputs and answer say")
 HALF_GONE = said("a part of what was committed to is gone")
 NOT_TOLD = said("the contents are gone without an erasure on the record")
 GAP = said("entries before this one were taken away")
+
+
+@contextmanager
+def leniently(driver: Any) -> Iterator[None]:
+    """Inside, a text that is none any more is read all the same: what is left of it will agree with nothing."""
+    file = driver.driver_connection
+    if not hasattr(file, "text_factory"):  # PostgreSQL stores no such text
+        yield
+        return
+    file.text_factory = lambda data: data.decode(errors="replace")
+    try:
+        yield
+    finally:
+        file.text_factory = str
 
 
 class Reader:
@@ -87,15 +102,10 @@ class Reader:
                 raise
         finally:
             cursor.close()
-        # A text that is none any more: what is left of it will agree with nothing.
-        file = self._driver.driver_connection
-        file.text_factory = lambda data: data.decode(errors="replace")
-        try:
-            cursor = file.cursor()
+        with leniently(self._driver):
+            cursor = self._driver.driver_connection.cursor()
             cursor.execute(statement, values)
             return list(cursor.fetchall())
-        finally:
-            file.text_factory = str
 
     def time_hashing(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Measure what hashing these alone takes."""
