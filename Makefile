@@ -29,8 +29,8 @@ run: $(READY)  ## Prepare and serve on http://127.0.0.1:5000 (PORT, HOST, DATA_D
 test: $(VENV)/.dev  ## Run every test that can run on this machine
 	@$(VENV)/bin/python -m pytest -n 2
 
-test-faults: $(VENV)/.dev  ## Run what takes minutes, too: faults at full size
-	@$(VENV)/bin/python -m pytest tests/faults --long
+test-faults: $(VENV)/.dev  ## Run the long trials of the record, which take an hour or so
+	@$(VENV)/bin/python -m pytest -m long --long -n 0 -s
 
 lint: $(VENV)/.dev  ## Check style, types and templates
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/djlint templates --lint --quiet
