@@ -37,6 +37,8 @@ LAST = 2**62
 #: No tree has more levels of tiles.
 LEVELS = 8
 
+OTHER_ENTRIES = said("the entries up to this checkpoint are not those that it was signed for")
+
 #: Told (done, of how many leaves) now and then; what it raises ends the verification.
 Tell = Callable[[int, int], None]
 
@@ -109,6 +111,7 @@ class _Run:
         self._upper: dict[Place, bytes] = {}
         self._claims = sorted(outside, key=lambda claim: claim.size)
         self._restores = restores.of(connection)
+        self._remembered: notes.Checkpoint | None = None
         self._kept(keys)
         self._signed = self._checkpoints()
         self._next = next(self._signed, None)
@@ -184,6 +187,8 @@ class _Run:
             yield self._next.size
         if self._claims and self._claims[0].size > size:
             yield self._claims[0].size
+        if self._remembered is not None and self._remembered.size > size:
+            yield self._remembered.size
 
     def _hold_roots(self) -> None:
         size, root = self._edge.size, b""
@@ -195,6 +200,10 @@ class _Run:
             claim = self._claims.pop(0)
             root = root or self._edge.root()
             self._found.outside.append(self._held(claim, root))
+        if self._remembered is not None and self._remembered.size == size:
+            if self._remembered.root != (root or self._edge.root()):
+                self._found.blame(size - 1, said("checkpoint of {n} entries", n=size), OTHER_ENTRIES)
+            self._remembered = None
 
     def _held(self, claim: Claim, root: bytes) -> Outside:
         if claim.holds(root):
@@ -223,7 +232,7 @@ class _Run:
             elif len(by) != len(note.signatures):
                 raise Unsound("one of its signatures is by no key that is kept here")
             elif signed.root != root:
-                what = said("the entries up to this checkpoint are not those that it was signed for")
+                what = OTHER_ENTRIES
             self._signers(row.size, [k.id.hex() for k in by])
         except Unsound as error:
             what = said("the checkpoint does not hold: {why}", why=str(error))
@@ -262,6 +271,7 @@ class _Run:
         for claim in self._claims:
             told = restores.told(self._restores, claim, what)
             found.outside.append(Outside(claim.size, False, told))
+        self._claims = []
         if self._newest != found.size:
             found.blame(
                 max(found.size - 1, 0),
@@ -271,6 +281,8 @@ class _Run:
         self._tiles()
         while rows := self._reader.stretch(after, LAST, TILES * WIDTH):
             self._reader.check(rows, lambda i: None)
+            if self._remembered is not None:  # signed, and then the transaction was lost
+                self._grow([row[4] for row in rows])
             found.unsealed += len(rows)
             after = rows[-1][0]
         found.bare_rate = self._reader.hashed / self._reader.hashing if self._reader.hashing else 0.0
@@ -289,7 +301,7 @@ class _Run:
                 self._found.blame(index, f"{level}/{number}", what)
 
     def _kept(self, keys: Keyring) -> None:
-        """The newest note that is kept with the key is a checkpoint like any other, unless it is newer than all."""
+        """The newest note that is kept with the key speaks for entries, which may not be sealed here yet."""
         text = keys.newest()
         if not text:
             return
@@ -298,7 +310,9 @@ class _Run:
         except Unsound:
             self._found.blame(None, "", said("the checkpoint kept with the sealing key cannot be read"))
             return
-        if signed.size > self._total:
+        if signed.size <= self._total:
+            self._remembered = signed
+        else:
             self._found.blame(
                 self._total,
                 "",
