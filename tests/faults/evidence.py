@@ -116,10 +116,12 @@ def opened(installation: Installation) -> Iterator[Evidence]:
     app = create_app(settings(installation.folder, database_url=installation.url))
     with app.app_context():
         evidence = Evidence(app, installation)
-        yield evidence
-        session().rollback()
-        evidence.behind.close()
-        evidence.behind.engine.dispose()
+        try:
+            yield evidence
+        finally:
+            session().rollback()
+            evidence.behind.close()
+            evidence.behind.engine.dispose()
     close(app)
 
 
