@@ -156,7 +156,7 @@ def close(app: Flask) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="run the trials that take minutes too")
+    parser.addoption("--long", action="store_true", help="Run what takes minutes, too.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

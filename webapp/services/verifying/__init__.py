@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, OperationalError, ProgrammingError
 
 from webapp.db import Checkpoint, Leaf, Log, Tile
 from webapp.db.base import session
@@ -45,7 +46,12 @@ Tell = Callable[[int, int], None]
 
 def verify(keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None) -> Findings:
     """Look at everything; nothing is written. `outside` are checkpoints that were kept elsewhere."""
-    sealing.last_leaf()  # so that the snapshot has no holes that would be filled later
+    try:
+        sealing.last_leaf()  # so that the snapshot has no holes that would be filled later
+    except (OperationalError, ProgrammingError):  # no database at all
+        raise
+    except DBAPIError:  # will be found again
+        session().rollback()
     return verify_in(cast(Engine, session().get_bind()), keys, outside, tell)
 
 
@@ -54,8 +60,10 @@ def verify_in(
 ) -> Findings:
     """As `verify`, in any database, over a connection of its own."""
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-    with engine.connect().execution_options(**level) as connection:
+    nothing = Findings()
+    with _damage(engine, nothing), engine.connect().execution_options(**level) as connection:
         return verify_on(connection, keys, outside, tell)
+    return nothing  # not even opened
 
 
 def verify_on(
@@ -66,18 +74,39 @@ def verify_on(
 ) -> Findings:
     """As `verify`, of the moment that this connection's transaction reads."""
     begun, found = time.perf_counter(), Findings()
-    try:
-        run = _Run(connection, keys, list(outside), found, tell)
-        run.leaves()
-        with leniently(connection.connection):
-            agreement.check(connection, found)
-    except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
-        found.blame(None, "", _unreadable(error))
-    except DBAPIError as error:
-        found.blame(None, "", _unreadable(error.orig))
+    with _damage(connection.engine, found):
+        _Run(connection, keys, list(outside), found, tell).leaves()
+    with _damage(connection.engine, found), leniently(connection.connection):
+        agreement.check(connection, found)
+    if connection.dialect.name == "sqlite":  # what no entry stands for, and indexes
+        with _damage(connection.engine, found):
+            for line in connection.exec_driver_sql("PRAGMA integrity_check").scalars():
+                if line != "ok":
+                    found.blame(None, "", _unreadable(line))
     found.seconds = time.perf_counter() - begun
     found.rate = (found.size + found.unsealed) / found.seconds
     return found
+
+
+@contextmanager
+def _damage(engine: Engine, found: Findings) -> Iterator[None]:
+    """What keeps the rest from being read is found as well."""
+    assert engine.dialect.dbapi is not None  # noqa: S101 - an engine has one
+    try:
+        yield
+    except engine.dialect.dbapi.Error as error:
+        found.blame(None, "", _unreadable(error))
+    except DBAPIError as error:
+        found.blame(None, "", _unreadable(error.orig))
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        InvalidRequestError,
+    ) as error:
+        found.blame(None, "", _unreadable(f"a value is of no kind that is stored here ({error})"))
 
 
 def _unreadable(error: object) -> str:
