@@ -21,6 +21,11 @@ class Installation(NamedTuple):
     url: str
 
     @property
+    def kind(self) -> str:
+        """The name of the database."""
+        return "SQLite" if self.url.startswith("sqlite") else "PostgreSQL"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What its server must be told."""
         return {"DATABASE_URL": self.url}

@@ -192,7 +192,7 @@ def _live(connection: Connection, findings: Findings) -> None:
     ):
         told = _told(facts)
         if told.get("live"):
-            made[told["model"]] = told["version"]
+            made[told.get("model", "")] = told.get("version", 0)
     rows = connection.execute(
         select(Model.name, ModelVersion.number)
         .join(Alias, Alias.model_id == Model.id)
