@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -288,11 +289,11 @@ def test_a_damaged_database_can_be_restored_over(app: Flask, backup: Path) -> No
     assert run(app, "audit", "verify")[0] == 3
 
 
-def test_the_key_of_a_signature_is_written_one_way_only(app: Flask, backup: Path) -> None:
+def test_a_signature_is_written_one_way_only(app: Flask, backup: Path) -> None:
+    digits = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
     text = (backup / "manifest.sig").read_text()
     line = text.rstrip("\n").rsplit(" ", 1)[1]
-    assert base64.b64decode(line)
-    other = line[:-2] + chr(ord(line[-2]) ^ 1) + "="
-    if base64.b64decode(other, validate=True) == base64.b64decode(line):
-        (backup / "manifest.sig").write_text(text.replace(line, other))
-        assert refusal(app, backup)
+    other = line[:-2] + digits[digits.index(line[-2]) ^ 1] + "="  # in bits that stand for nothing
+    assert base64.b64decode(other, validate=True) == base64.b64decode(line)
+    (backup / "manifest.sig").write_text(text.replace(line, other))
+    assert refusal(app, backup)

@@ -10,6 +10,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import Connection, Engine
@@ -63,6 +64,10 @@ def get_ready(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str
 
 def migrate(engine: Engine | None = None) -> None:
     """Bring the database, or another one, to the newest revision."""
+    with (engine or db.engine).connect() as connection:
+        there = MigrationContext.configure(connection).get_current_revision()
+    if there == ScriptDirectory.from_config(_settings()).get_current_head():
+        return  # and no reference need be followed to see that none leads nowhere
     with migrating(engine) as settings:
         command.upgrade(settings, "head")
 

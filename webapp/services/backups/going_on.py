@@ -43,7 +43,7 @@ def go_on(engine: Engine, keys: Keyring, manifest: Manifest, present: str) -> Go
             newest = None
         entries = current.scalar(select(func.count()).select_from(Leaf)) or 0
         after = before
-        if newest is None or newest.origin != before or not _holds(current, newest, entries):
+        if newest is None or newest.origin != before or not _holds(current, newest, entries, manifest):
             origins = (before, newest.origin if newest else "", present)
             after = f"{name}/{max(_number(o) for o in origins if sealing.key_name(o) == name) + 1}"
         gone = Gone(before, after, entries, newest.size if newest else None)
@@ -68,10 +68,12 @@ def _newest(keys: Keyring) -> Checkpoint | None:
         return None
 
 
-def _holds(current: Session, signed: Checkpoint, entries: int) -> bool:
+def _holds(current: Session, signed: Checkpoint, entries: int, manifest: Manifest) -> bool:
     """Whether the entries begin with those that were signed."""
     if signed.size > entries:
         return False
+    if signed.size == manifest.size:  # which has been verified
+        return signed.root == notes.read(manifest.checkpoint).checkpoint.root
     edge, after = Edge(), 0
     while edge.size < signed.size:
         rows = current.execute(

@@ -100,8 +100,13 @@ def write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def copy(source: Path, target: Path, moved: Callable[[int], None] = lambda n: None) -> tuple[int, str]:
-    """Copy a regular file, on disk when this returns: its bytes and SHA-256. `moved` is told of bytes now and then."""
+def copy(
+    source: Path, target: Path, moved: Callable[[int], None] = lambda n: None, *, gently: bool = True
+) -> tuple[int, str]:
+    """Copy a regular file, on disk when this returns: its bytes and SHA-256. `moved` is told of bytes now and then.
+
+    `gently` is for when others wait for the same disk.
+    """
     make_folder(target.parent)
     size, since, digest = 0, 0, hashlib.sha256()
     with (
@@ -113,7 +118,7 @@ def copy(source: Path, target: Path, moved: Callable[[int], None] = lambda n: No
             new.write(block)
             size, since = size + len(block), since + len(block)
             moved(len(block))
-            if since >= SYNC_BYTES:
+            if gently and since >= SYNC_BYTES:
                 os.fdatasync(new.fileno())
                 since = 0
         os.fsync(new.fileno())

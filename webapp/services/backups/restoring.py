@@ -152,7 +152,7 @@ def _staged(place: Installation, candidate: Candidate, plan: Plan, tell: Tell) -
             tell("Copying", done, candidate.manifest.files[candidate.manifest.data][0])
 
         _copied(candidate, candidate.manifest.data, target, moved)
-        sqlite.check(target)
+        sqlite.check(target, "quick_check")  # to the byte what passed the whole of it when it was made
         with sqlite.opened(target) as engine:
             yield engine
         for end in ("-wal", "-shm", "-journal"):
@@ -249,7 +249,7 @@ def _copied(
     candidate: Candidate, name: str, target: Path, moved: Callable[[int], None] = lambda n: None
 ) -> None:
     """Copy a file out of the backup, holding it against its hash once more: it may have changed since."""
-    there = copy(candidate.folder / name, target, moved)
+    there = copy(candidate.folder / name, target, moved, gently=False)
     manifests.check_same(name, there, candidate.manifest.files[name])
 
 

@@ -61,11 +61,11 @@ def copy(source: Any, target: Path, tell: Tell) -> None:
         os.close(file)
 
 
-def check(file: Path) -> None:
+def check(file: Path, how: str = "integrity_check") -> None:
     """Whether the file is a sound database; raises Unusable."""
     try:
         with closing(pysqlite3.connect(f"file:{_quoted(file)}?mode=ro", uri=True)) as database:
-            told = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            told = database.execute(f"PRAGMA {how}(1)").fetchone()[0]
     except pysqlite3.DatabaseError as error:
         told = str(error)
     if told != "ok":
