@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.conftest import Installation
+from tests.faults.evidence import opened, told
 from tests.faults.traffic import Client, acknowledged, replies, running
 from tests.server import Server, eventually, serve
 
@@ -24,7 +25,8 @@ def test_killing_workers_loses_and_doubles_nothing(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stages = [threading.Event() for _ in range(KILLS + 1)]
-    with serve(installation.folder, WORKERS=str(WORKERS), **installation.environment) as server:
+    environment = installation.environment | {"JOB_WORKER": "true", "SEAL_SECONDS": "0.5"}
+    with serve(installation.folder, WORKERS=str(WORKERS), **environment) as server:
         token, begun = server.login("alice"), time.monotonic()
         clients = [Client(server, "alice", token, "iris", _numbers(i, stages)) for i in range(CLIENTS)]
         with running(clients, 300):
@@ -38,6 +40,8 @@ def test_killing_workers_loses_and_doubles_nothing(
     ledger = installation.ledger()
     ledger.check(acks)
     assert len(acks) == len(ledger.records) == PREDICTIONS
+    with opened(installation) as evidence:
+        assert told(evidence.verify(evidence.seal().note)) == ""
     wait = max(c.longest_wait for c in clients)
     with capsys.disabled():
         print(

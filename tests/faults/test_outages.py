@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.conftest import _admin, need, password
 from tests.faults.conftest import Installation, _sqlite
+from tests.faults.evidence import opened, told
 from tests.faults.traffic import Client, acknowledged, iris, replies, running, stop
 from tests.server import Server, eventually, serve
+from webapp.db import Leaf, Log
+from webapp.services import sealing
 
 CLIENTS = 6
 
@@ -69,26 +73,44 @@ def _await_answers(clients: list[Client], seconds: float) -> float:
 def test_a_full_disk_refuses_predictions_and_nothing_else(
     small_disk: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serve(small_disk.folder) as server:
+    with serve(small_disk.folder, JOB_WORKER="true", SEAL_SECONDS="0.5") as server:
         token = server.login("alice")
-        clients, workers = _clients(server, token), server.workers()
-        with running(clients, 60):
+        clients = _clients(server, token)
+        with running(clients, 90):
             _await_answers(clients, 20)
+            workers = server.serving()
             _fill(small_disk.folder / "ballast")
             eventually(lambda: _refused(clients) > 100, 40)
+            eventually(
+                lambda: '"duty":"seal_record"' in server.log.read_text(), 20
+            )  # told where nothing is to be stored
             seen = {path: server.ask("GET", path, token=token)[0] for path in READING}
             seen["POST /api/v1/login"] = _login_status(server)
-            assert server.workers() == workers
+            assert set(server.serving()) >= set(workers)
             for worker in workers:  # their successors have to start on the full disk
                 os.kill(worker, signal.SIGKILL)
             eventually(server.ready, 30)
             (small_disk.folder / "ballast").unlink()
             seconds = _await_answers(clients, 10)
             stop(clients)
+            sealed = eventually(lambda: _unsealed(small_disk) == 0, 30)
     small_disk.ledger().check(acknowledged(clients))
+    with opened(small_disk) as evidence:
+        assert told(evidence.verify()) == "" and sealing.log().trouble == ""
     with capsys.disabled():
-        print(f"\nfull disk: {_refused(clients)} refused, while {seen}; answers again after {seconds:.1f} s")
+        print(
+            f"\nfull disk: {_refused(clients)} refused, while {seen}; answers again after {seconds:.1f} s, "
+            f"seals after {sealed:.1f} s"
+        )
     assert {seen[path] for path in READING} == {200}
+
+
+def _unsealed(installation: Installation) -> int:
+    engine = installation.engine()
+    with engine.connect() as c:
+        leaves, size = c.scalar(select(func.count()).select_from(Leaf)), c.scalar(select(Log.size))
+    engine.dispose()
+    return int(leaves or 0) - int(size or 0)
 
 
 READING = ("/api/v1/models", "/api/v1/predictions", "/livez", "/readyz")

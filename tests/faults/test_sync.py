@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import need
 from tests.faults.conftest import Installation
+from tests.faults.evidence import opened, told
 from tests.faults.traffic import Client, acknowledged, replies, running
 from tests.server import Server, eventually, serve
 
@@ -89,3 +90,5 @@ def test_after_a_failed_sync_nothing_is_answered_and_the_worker_is_replaced(
     assert replies(clients)["503"] > 0
     assert len(acknowledged(clients)) == CLIENTS * 250
     sqlite.ledger().check(acknowledged(clients))
+    with opened(sqlite) as evidence:
+        assert told(evidence.verify(evidence.seal().note)) == ""
