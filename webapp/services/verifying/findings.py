@@ -83,7 +83,8 @@ class Findings:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, sentences as they can be said in any language."""
         plain = asdict(self)
-        plain["altered"] = [(a.index, a.id, told.pack(a.what)) for a in self.altered]
+        plain["altered"] = [(a.index, told.pack(a.id), told.pack(a.what)) for a in self.altered]
+        plain["begun"] = [tuple(one) for one in self.begun]
         plain["outside"] = [(o.size, o.holds, told.pack(o.what)) for o in self.outside]
         return plain
 
@@ -91,7 +92,9 @@ class Findings:
     def of(cls, plain: dict[str, Any]) -> Findings:
         """What `to_dict` made."""
         plain = dict(plain)
-        plain["altered"] = [Altered(index, name, told.unpack(what)) for index, name, what in plain["altered"]]
+        plain["altered"] = [
+            Altered(index, told.unpack(name), told.unpack(what)) for index, name, what in plain["altered"]
+        ]
         plain["begun"] = [Begun(*one) for one in plain.get("begun", [])]
         plain["outside"] = [Outside(size, holds, told.unpack(what)) for size, holds, what in plain["outside"]]
         return cls(**plain)
