@@ -301,3 +301,19 @@ def test_a_note_that_was_changed_is_not_believed(
     sealing.seal(keys)
     with contextlib.suppress(Unsound):
         assert notes.read(change(sealing.newest().note)).by(keys.known()) == []
+
+
+def test_sealing_is_due_for_much_or_after_a_while(
+    desk: Desk, keys: Keyring, actor: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sealing.due(60)  # nothing was ever sealed
+    sealing.seal(keys)
+    assert not sealing.due(0)
+    predictions.make(desk, actor("alice"), ask(*[SETOSA] * 5))
+    assert sealing.due(0)
+    assert not sealing.due(60)
+    monkeypatch.setattr(sealing, "ENOUGH", 4)
+    assert sealing.due(60)
+    monkeypatch.setattr(sealing, "ENOUGH", 400)
+    monkeypatch.setattr(sealing, "now_us", lambda: 1)  # a clock set back
+    assert sealing.due(60)

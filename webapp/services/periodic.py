@@ -43,8 +43,9 @@ def vacuum(_desk: Desk) -> None:
 
 
 def seal_record(desk: Desk) -> None:
-    """Seal what has come to the record."""
-    sealing.seal_and_tell(desk.seals.keys)
+    """Seal what has come to the record, if it is time to."""
+    if sealing.due(desk.seals.every):
+        sealing.seal_and_tell(desk.seals.keys)
 
 
 def verify_asked(desk: Desk) -> None:
@@ -60,7 +61,7 @@ def send_checkpoints(desk: Desk) -> None:
 def apart(desk: Desk) -> list[list[tuple[float, Duty]]]:
     """What may not wait until something else has ended, each in a thread of its own; as PERIODIC."""
     return [
-        [(desk.seals.every, seal_record)],
+        [(min(desk.seals.every, 0.25), seal_record)],
         [(1.0, verify_asked)],
         [(60.0, send_checkpoints)],
         [(30.0, lift_restrictions), (60.0, keep_no_longer), (60.0, clean_files), (600.0, vacuum)],

@@ -27,6 +27,8 @@ from webapp.wording import said
 
 #: Leaves sealed with one checkpoint, at most; some 30 ms of work.
 MOST = 10_000
+#: So many are not kept waiting.
+ENOUGH = 4_000
 #: Seconds between two of them: others of this process have their turn.
 BREATH = 1e-6
 LONGEST_TROUBLE = 300
@@ -137,6 +139,16 @@ def recent(most: int) -> list[Sealed]:
 def log() -> Log:
     """How far the tree goes."""
     return session().scalars(select(Log)).one()
+
+
+def due(every: float) -> bool:
+    """Whether it is time to seal: something waits, and so much of it or for `every` seconds since the last time."""
+    session().rollback()
+    n = waiting()
+    if not n:
+        return bool(log().trouble)  # which may be over
+    at_us = session().scalar(select(func.max(Checkpoint.at_us))) or 0
+    return n > ENOUGH or abs(now_us() - at_us) >= every * 1_000_000  # a clock may be set back
 
 
 def waiting() -> int:
