@@ -35,6 +35,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from hashlib import sha256
@@ -361,10 +362,11 @@ def read_pasted_note(pasted: str) -> Note:
     return read_note("\n".join([*lines[:first], "", *signatures, ""]))
 
 
-class Ring(NamedTuple):
+@dataclass
+class Ring:
     """The keys that a checkpoint may be signed with."""
 
-    #: Those that came from outside, and are the only ones trusted if there are any.
+    #: Those that came from outside, and are the only ones trusted if there are any, with those that they vouch for.
     given: Sequence[Key]
     #: Those in the file that is being checked.
     own: Sequence[Key] = ()
@@ -390,6 +392,8 @@ class Ring(NamedTuple):
         found = self.signers(note)
         trusted = [key for key in found if key in self.given] if self.given else found
         if trusted:
+            # Whoever signs along with a trusted key is its successor: so a desk changes its key.
+            self.given = [*self.given, *(key for key in found if self.given and key not in self.given)]
             return ", ".join(sorted({str(key) for key in trusted}))
         if found and not strictly:
             return ", ".join(sorted({str(key) for key in found})) + " (not given with --key)"
@@ -864,7 +868,7 @@ def check_proof(document: dict[str, Any], outside: Outside) -> int:
         report.altered.add(str(error))
     if not report.altered.count:
         tell_entry(leaf, entry)
-        row("place", f"entry {index:,} of {note.size:,} of {note.origin} (the first is entry 0)")
+        row("place", f"entry {index + 1:,} of {note.size:,} of {note.origin}")
         row("signed by", signed)
     report.weigh_all(note, outside)
     return _conclude_proof(report, index)
@@ -1038,7 +1042,7 @@ class Export:
         try:
             leaf = read_leaf(canonical)
         except Malformed as error:
-            self.report.altered.add(f"entry {index:,}: {error}")
+            self.report.altered.add(f"entry {index + 1:,}: {error}")
             return
         try:
             self._compare(index, leaf, entry)
@@ -1085,7 +1089,7 @@ class Export:
             self._alter(index, leaf["id"], f"place {number:,} of its series was taken before")
 
     def _alter(self, index: int, name: str, what: str) -> None:
-        self.report.altered.add(f"entry {index:,}, {shown(name, 80)}: {what}")
+        self.report.altered.add(f"entry {index + 1:,}, {shown(name, 80)}: {what}")
 
     def _take_checkpoint(self, note: Note) -> None:
         before, self._last = self._last, note
@@ -1105,7 +1109,7 @@ class Export:
         else:
             self._broken += 1
             if self._broken == 1:
-                span = f"entries {self._sealed:,} to {note.size - 1:,}"
+                span = f"entries {self._sealed + 1:,} to {note.size:,}"
                 self.report.altered.add(f"{span}: their leaves are not those that {where} was signed for")
 
     def _order(self, where: str, before: Note | None, note: Note) -> None:
@@ -1122,7 +1126,7 @@ class Export:
         """Print the report; the exit code."""
         self._end()
         size = counted(self.tree.size, "entry", "entries")
-        row("export", f"of {shown(self.origin, 60)}, made {shown(self.made, 40)}: {size}, counted from 0")
+        row("export", f"of {shown(self.origin, 60)}, made {shown(self.made, 40)}: {size}")
         agreeing = f"{counted(self.agree['pred'], 'prediction')} and {counted(self.agree['evt'], 'event')}"
         if self.personal:
             row("agree", f"{agreeing} with their leaves")
@@ -1146,7 +1150,7 @@ class Export:
             altered.add("the origin of the export is not that of its newest checkpoint")
         for index in self._restores:
             self.report.remarks.append(
-                f"the record was restored from a copy, by entry {index:,}; what the copy lacked is lost"
+                f"the record was restored from a copy, by entry {index + 1:,}; what the copy lacked is lost"
             )
         self._anchor()
 
@@ -1172,7 +1176,9 @@ class Export:
             else:
                 by[eraser] += 1
         if by:
-            few = ", ".join(f"{count:,} by entry {index:,}" for index, count in sorted(by.items())[:NAMED])
+            few = ", ".join(
+                f"{count:,} by entry {index + 1:,}" for index, count in sorted(by.items())[:NAMED]
+            )
             row("erased", f"{sum(by.values()):,}: {few}{', …' if len(by) > NAMED else ''}")
         left = self._erasures.keys() - {finding.excuse for _, _, finding in self._missing}
         if left:

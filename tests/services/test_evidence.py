@@ -12,7 +12,7 @@ from sqlalchemy import update
 from tests.services.test_predictions import SETOSA, Cast, ask, session
 from webapp.db import Event, Verification
 from webapp.db.base import transaction
-from webapp.errors import InvalidInput, NotAllowed, NotFound
+from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from webapp.services import audit, installation, predictions, sealing
 from webapp.services.clock import now_us
 from webapp.services.desk import Desk
@@ -36,7 +36,9 @@ def keys(desk: Desk, actor: Cast) -> Keyring:
 def test_a_worker_verifies_what_was_asked_for(keys: Keyring, actor: Cast) -> None:
     carol = actor("carol")
     number = runs.ask(carol, sealing.newest().note)
-    assert runs.ask(carol) == number  # one at a time
+    assert runs.ask(carol, sealing.newest().note) == number  # one at a time
+    with pytest.raises(Conflict):
+        runs.ask(carol)
     assert runs.get(carol, number).state == "waiting"
     assert runs.work(keys)
     run = runs.get(carol, number)

@@ -169,6 +169,26 @@ def test_proofs_go_to_whoever_sees_the_record(desk: Desk, keys: Keyring, actor: 
             proofs.of_event(desk.seals, actor("carol"), nothing)
 
 
+def test_a_proof_may_be_asked_for_against_the_checkpoint_on_paper(
+    desk: Desk, keys: Keyring, actor: Cast
+) -> None:
+    alice = actor("alice")
+    [made] = predictions.make(desk, alice, ask(SETOSA))
+    sealing.seal(keys)
+    paper = sealing.newest()
+    predictions.make(desk, alice, ask(*[SETOSA] * 300))
+    sealing.seal(keys)
+    proof = proofs.of_prediction(desk.seals, alice, made.id, paper.size)
+    assert proof["checkpoint"] == paper.note
+    assert follow(proof, paper.size) == paper.root
+    [late] = predictions.make(desk, alice, ask(SETOSA))
+    sealing.seal(keys)
+    with pytest.raises(Conflict, match="came after"):
+        proofs.of_prediction(desk.seals, alice, late.id, paper.size)
+    with pytest.raises(NotFound, match="no checkpoint of"):
+        proofs.of_prediction(desk.seals, alice, made.id, paper.size + 1)
+
+
 def test_one_checkpoint_goes_on_from_another(desk: Desk, keys: Keyring, actor: Cast) -> None:
     sizes = []
     for n in (3, 260, 1):

@@ -217,10 +217,13 @@ def test_a_typing_error_is_told_from_another_tree(ids: list[str], keys: Keyring)
     kept = sealing.newest()
     digits = list(kept.root.hex())
     digits[9] = "0" if digits[9] != "0" else "1"
-    [held] = verify(keys, [claims.read(f"{kept.size} {''.join(digits)}")]).outside
-    assert not held.holds
+    found = verify(keys, [claims.read(f"{kept.size} {''.join(digits)}")])
+    [held] = found.outside
+    assert (held.holds, found.undecided, found.sound) == (False, True, False)
     assert "group 3" in held.what
-    [held] = verify(keys, [claims.read(f"{kept.size} {'ab' * 32}")]).outside
+    found = verify(keys, [claims.read(f"{kept.size} {'ab' * 32}")])
+    [held] = found.outside
+    assert not found.undecided
     assert "another root" in held.what
     [held] = verify(keys, [claims.read(f"{kept.size + 5} {kept.root.hex()}")]).outside
     assert f"only {kept.size} entries" in held.what

@@ -18,14 +18,14 @@ LONGEST = 18
 
 @api.get("/predictions/<record_id>/proof")
 def prove_prediction(record_id: str) -> Response:
-    """That a record is in the sealed tree: its leaf, the path to the root, and the newest checkpoint."""
-    return json_response(proofs.of_prediction(desk().seals, actor(), record_id))
+    """That a record is in the sealed tree: its leaf, the path to the root, and a checkpoint."""
+    return json_response(proofs.of_prediction(desk().seals, actor(), record_id, _maybe_size()))
 
 
 @api.get("/events/<event_id>/proof")
 def prove_event(event_id: str) -> Response:
     """The same of an event."""
-    return json_response(proofs.of_event(desk().seals, actor(), event_id))
+    return json_response(proofs.of_event(desk().seals, actor(), event_id, _maybe_size()))
 
 
 @api.get("/checkpoint")
@@ -41,6 +41,10 @@ def newest_checkpoint() -> Response:
 def prove_consistency() -> Response:
     """That the tree of one checkpoint, `to`, begins with the whole tree of another, `from`; both are sizes."""
     return json_response(proofs.consistency(desk().seals, _size("from"), _size("to")))
+
+
+def _maybe_size() -> int | None:
+    return _size("size") if "size" in request.args else None
 
 
 def _size(name: str) -> int:

@@ -53,17 +53,23 @@ def routes(
     operation: Callable[..., dict[str, Any]], ref: Callable[[str], dict[str, Any]], record_id: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Path → method → operation, put together with the document's own helpers."""
-    proof = {"parameters": [record_id], "answers": {"200": ref("Proof")}}
+    size = {
+        "name": "size",
+        "in": "query",
+        "schema": SIZE,
+        "description": "Of the checkpoint to prove it against; the newest if left out.",
+    }
+    proof = {"parameters": [record_id, size], "answers": {"200": ref("Proof")}}
     sizes = [{"name": name, "in": "query", "required": True, "schema": SIZE} for name in ("from", "to")]
     return {
         "/predictions/{id}/proof": {
             "get": operation(
-                "prove_prediction", "Proof that a record is sealed", errors=(401, 404, 409), **proof
+                "prove_prediction", "Proof that a record is sealed", errors=(401, 404, 409, 422), **proof
             )
         },
         "/events/{id}/proof": {
             "get": operation(
-                "prove_event", "Proof that an event is sealed", errors=(401, 403, 404, 409), **proof
+                "prove_event", "Proof that an event is sealed", errors=(401, 403, 404, 409, 422), **proof
             )
         },
         "/checkpoint": {

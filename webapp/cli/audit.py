@@ -20,8 +20,10 @@ from webapp.services.verifying import Findings, claims, verify
 
 audit = Group("audit", help="The record as evidence.")
 #: Exit statuses: something is altered; nothing is, but nothing from outside says so either.
-ALTERED, UNANCHORED = 1, 3
+ALTERED, UNDECIDED, UNANCHORED = 1, 2, 3
 SHOWN = 20
+#: Of fewer entries a speed says nothing.
+WORTH_TIMING = 10_000
 
 
 @audit.command("verify")
@@ -36,8 +38,9 @@ SHOWN = 20
 def verify_record(checkpoints: tuple[str, ...], as_json: bool) -> None:
     """Verify every entry, the tree over them, and all checkpoints.
 
-    Status 0: nothing is altered, and a checkpoint from outside agrees. 1: something is. 3: nothing is altered, as far
-    as can be told without a checkpoint from outside.
+    Status 0: nothing is altered, and a checkpoint from outside agrees. 1: something is. 2: nothing is, but a checkpoint
+    seems to be mistyped, or is of entries that a restore has lost. 3: nothing is, as far as can be told without a
+    checkpoint from outside.
     """
     outside = [claim for given in checkpoints for claim in claims.read_all(checkpoint_text(given))]
     with click.progressbar(length=1, label="Verifying", file=sys.stderr) as bar:
@@ -53,6 +56,8 @@ def verify_record(checkpoints: tuple[str, ...], as_json: bool) -> None:
     else:
         for line in _told(found):
             click.echo(line)
+    if found.undecided:
+        sys.exit(UNDECIDED)
     if not found.sound:
         sys.exit(ALTERED)
     if not found.anchored:
@@ -100,7 +105,7 @@ def rotate_key() -> None:
     """Sign with a new key from now on; the next checkpoint carries the signatures of both."""
     with sealed():
         made = sealing.rotate(desk().seals.keys)
-    click.echo(f"Entry {made.size} is signed by the old key and the new one. The public keys are now:")
+    click.echo(f"The checkpoint of {made.size} entries is signed by both keys. The public keys are now:")
     for known in desk().seals.keys.known():
         click.echo(known.text())
 
@@ -147,12 +152,17 @@ def _told(found: Findings) -> Iterator[str]:
         yield f"Checkpoint of {held.size} entries from outside: " + (
             "agrees" if held.holds else f"DOES NOT AGREE: {held.what}"
         )
-    yield (
-        f"{found.rate:,.0f} entries a second; hashing alone does {found.bare_rate:,.0f} "
-        f"({found.rate / found.bare_rate if found.bare_rate else 0:.2f} of it)."
-    )
-    if not found.sound:
-        yield "Something is altered."
+    if found.size > WORTH_TIMING:
+        yield (
+            f"{found.rate:,.0f} entries a second; hashing alone does {found.bare_rate:,.0f} "
+            f"({found.rate / found.bare_rate if found.bare_rate else 0:.2f} of it)."
+        )
+    if found.undecided:
+        yield "NOT DECIDED: nothing is found altered, but a checkpoint does not agree, for the reason above."
+    elif not found.n_altered and not found.sound:
+        yield "ALTERED: these are not the entries that the checkpoint was taken of."
+    elif not found.sound:
+        yield "Something is altered. What to do: docs/how-to/audit.md."
     elif found.anchored:
         yield (
             f"Nothing is altered. The first {found.anchored} entries are as the checkpoint from outside has them; "

@@ -41,7 +41,11 @@ def worker(attached: bool) -> None:
     app.extensions["panic"] = leaving.set  # the disk has failed: a successor opens the database anew
     log.info("worker", pid=os.getpid())
     with held:
-        work(desk(), app.app_context, leaving, log.info)
+        work(desk(), app.app_context, leaving, _tell)
+
+
+def _tell(event: str, **facts: object) -> None:
+    (log.error if "error" in facts else log.info)(event, **facts)
 
 
 def _leave_with(parent: int, leaving: threading.Event) -> None:

@@ -13,7 +13,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -66,10 +68,13 @@ class Places:
     def _to_email(self, sealed: Sealed) -> None:
         message = EmailMessage()
         message["From"], message["To"] = self.sender or self.email, self.email
+        message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain="parecer.invalid")
         message["Subject"] = f"Parecer checkpoint: {sealed.size} entries"
         message.set_content(
-            f"Keep this message. It says what the record of {sealed.origin} was.\n\n{sealed.note}\n"
-            f"The same, to be typed: {sealed.size} {groups(sealed.root)}\n"
+            f"Keep this message. It says what the record of {sealed.origin} was on {_utc(sealed.at_us)}.\n\n"
+            f"{sealed.note}\nThe same, to be typed: {sealed.size} {groups(sealed.root)}\n\n"
+            "Paste either into the audit page of the desk, or give it to flask audit verify --checkpoint, to see\n"
+            "whether anything up to it has been changed or taken away since.\n"
         )
         message.add_attachment(sealed.note, filename=f"checkpoint-{sealed.size}.txt")
         server = urlsplit(self.smtp_url)
@@ -164,6 +169,10 @@ def _due(row: Anchor) -> bool:
     if row.error:
         return now - row.tried_us >= HOUR_US
     return row.sent_us is None or now - row.sent_us >= DAY_US
+
+
+def _utc(us: int) -> str:
+    return datetime.fromtimestamp(us // 1_000_000, UTC).isoformat(" ").replace("+00:00", " UTC")
 
 
 def _words(failure: Exception) -> str:

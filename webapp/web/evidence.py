@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from werkzeug.wrappers import Response as Answer
 
 from webapp.auth import actor
 from webapp.doors import desk, json_bytes
-from webapp.errors import InvalidInput, NotFound, Problem
+from webapp.errors import Conflict, InvalidInput, NotFound, Problem
 from webapp.services import anchors, sealing
 from webapp.services.clock import now_us
 from webapp.services.filters import Filters
@@ -26,6 +27,8 @@ blueprint = Blueprint("evidence", __name__)
 #: Checkpoints listed on the page.
 LISTED = 10
 LONGEST = 18
+#: A time as fields for times give it: here it is that of UTC.
+BARE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
 VERIFIER = Path(__file__).resolve().parent.parent.parent / "tools" / "verify_record.py"
 
 
@@ -66,7 +69,7 @@ def index() -> str:
     return _page()
 
 
-def _page(problems: dict[str, str] | None = None) -> str:
+def _page(problems: dict[str, str] | None = None, refused: str = "") -> str:
     return render_template(
         "evidence/index.html",
         seal=seal(),
@@ -78,6 +81,7 @@ def _page(problems: dict[str, str] | None = None) -> str:
         runs=runs.latest(actor()),
         anchors=anchors.state(desk().anchors),
         problems=problems or {},
+        refused=refused,
         typed=request.form,
     )
 
@@ -90,6 +94,8 @@ def verify() -> Answer | tuple[str, int]:
             number = runs.ask(actor(), request.form.get("checkpoint", ""))
         except InvalidInput as error:
             return _page({p.pointer.removeprefix("#/"): p.detail for p in error.problems}), 422
+        except Conflict as error:
+            return _page(refused=error.detail), 409
         return redirect(url_for("evidence.run", number=number))
     return redirect(url_for("evidence.index", _anchor="verify"))
 
@@ -124,8 +130,9 @@ def checkpoint() -> Response:
 
 @blueprint.get("/audit/consistency.json")
 def consistency() -> Response:
-    """That one checkpoint goes on from another."""
-    first, second = _size("from"), _size("to")
+    """That one checkpoint goes on from another; without `?to=`, the newest one."""
+    newest = sealing.newest()
+    first, second = _size("from"), _size("to") if request.args.get("to") else newest.size if newest else 0
     proof = proofs.consistency(desk().seals, first, second)
     return _json(proof, f"consistency-{first}-{second}.json")
 
@@ -150,25 +157,26 @@ def live() -> str | tuple[str, int]:
     at_us = now_us()
     if text := request.args.get("at", "").strip():
         try:
-            at_us = Filters.read({"from": text}).since_us or at_us
+            at_us = Filters.read({"from": f"{text}Z" if BARE.fullmatch(text) else text}).since_us or at_us
         except InvalidInput as error:
             problems = {"at": error.problems[0].detail}
-    page = render_template(
-        "evidence/live.html", at_us=at_us, lines=live_at(actor(), at_us), problems=problems, seal=seal()
-    )
+    lines = [] if problems else live_at(actor(), at_us)
+    page = render_template("evidence/live.html", at_us=at_us, lines=lines, problems=problems, seal=seal())
     return (page, 422) if problems else page
 
 
 @blueprint.get("/predictions/<record_id>/proof.json")
 def record_proof(record_id: str) -> Response:
-    """The proof of a record, to take away."""
-    return _json(proofs.of_prediction(desk().seals, actor(), record_id), f"{record_id}.proof.json")
+    """The proof of a record, to take away: against the newest checkpoint, or that of `?size=`."""
+    size = _size("size") if request.args.get("size") else None
+    return _json(proofs.of_prediction(desk().seals, actor(), record_id, size), f"{record_id}.proof.json")
 
 
 @blueprint.get("/admin/activity/<event_id>/proof.json")
 def event_proof(event_id: str) -> Response:
-    """The proof of an event, to take away."""
-    return _json(proofs.of_event(desk().seals, actor(), event_id), f"{event_id}.proof.json")
+    """The same of an event."""
+    size = _size("size") if request.args.get("size") else None
+    return _json(proofs.of_event(desk().seals, actor(), event_id, size), f"{event_id}.proof.json")
 
 
 def _whole(text: str) -> int:

@@ -23,10 +23,11 @@ INCLUSION, CONSISTENCY = "parecer-proof-1", "parecer-consistency-1"
 NOT_HERE = said("There is no such event.")
 
 
-def of_prediction(seals: Seals, actor: Actor, record_id: str) -> dict[str, Any]:
-    """The proof of one record, with all that was committed to.
+def of_prediction(seals: Seals, actor: Actor, record_id: str, size: int | None = None) -> dict[str, Any]:
+    """The proof of one record, with all that was committed to, against the newest checkpoint or that of `size` leaves.
 
-    Raises NotFound as the record itself does, and Conflict while it is not sealed.
+    Raises NotFound as the record itself does, and for a size of no checkpoint, and Conflict while it is not sealed,
+    or was not by then.
     """
     history.get(actor, record_id)
     current = snapshot()
@@ -34,18 +35,18 @@ def of_prediction(seals: Seals, actor: Actor, record_id: str) -> dict[str, Any]:
         select(Prediction.inputs, Prediction.output, Prediction.salts).where(Prediction.id == record_id)
     ).one()
     salts = None if row.salts is None else row.salts.hex()
-    return _proof(seals, record_id) | {"inputs": row.inputs, "output": row.output, "salts": salts}
+    return _proof(seals, record_id, size) | {"inputs": row.inputs, "output": row.output, "salts": salts}
 
 
-def of_event(seals: Seals, actor: Actor, event_id: str) -> dict[str, Any]:
-    """The proof of one event; raises NotAllowed, NotFound, Conflict."""
+def of_event(seals: Seals, actor: Actor, event_id: str, size: int | None = None) -> dict[str, Any]:
+    """The same of one event; raises NotAllowed, NotFound, Conflict."""
     if not actor.sees_all:
         raise NotAllowed(said("Only auditors and admins see what others do."))
     current = snapshot()
     event = current.scalar(select(Event).where(Event.id == event_id)) if event_id.isprintable() else None
     if event is None:
         raise NotFound(NOT_HERE)
-    proof = _proof(seals, event_id)
+    proof = _proof(seals, event_id, size)
     return proof | parts(event.kind, event.id, event.facts, event.salt)
 
 
@@ -98,19 +99,28 @@ def place(record_id: str) -> tuple[int, Sealed] | None:
     return None if at is None else (tile.number * WIDTH + at, newest)
 
 
-def _proof(seals: Seals, record_id: str) -> dict[str, Any]:
+def _proof(seals: Seals, record_id: str, size: int | None) -> dict[str, Any]:
     found = place(record_id)
     if found is None:
         raise Conflict(said("This is not sealed yet, which takes some seconds; try again in a moment."))
-    index, newest = found
+    index, against = found
+    if size is not None:
+        kept = sealing.at_size(size)
+        if kept is None:
+            raise NotFound(said("There is no checkpoint of {n} entries.", n=size))
+        against = kept
+    if index >= against.size:
+        raise Conflict(
+            said("This came after the first {n} entries; take a later checkpoint.", n=against.size)
+        )
     canonical = session().scalars(select(Leaf.canonical).where(Leaf.record_id == record_id)).one()
     return {
         "format": INCLUSION,
         "id": record_id,
         "leaf": canonical,
         "index": index,
-        "path": _joined(sealing.prover().inclusion(index, newest.size)),
-        "checkpoint": newest.note,
+        "path": _joined(sealing.prover().inclusion(index, against.size)),
+        "checkpoint": against.note,
         "keys": [key.text() for key in seals.keys.known()],
     }
 

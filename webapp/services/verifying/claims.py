@@ -63,6 +63,14 @@ def read(text: str) -> Claim:
     typed = TYPED.fullmatch(text)
     if typed is None:
         raise InvalidInput([Problem("#/checkpoint", UNREAD)])
+    short = [n for n, group in enumerate(typed[2].split()[:-1], 1) if len(group) != GROUP]
+    if len(typed[2].split()) > 2 and short:
+        told = said(
+            "has {n} digits in group {group} of its root, and groups have four; look at the paper again",
+            n=len(typed[2].split()[short[0] - 1]),
+            group=short[0],
+        )
+        raise InvalidInput([Problem("#/checkpoint", told)])
     size, root = re.sub(r"\D", "", typed[1]), re.sub(r"[\s-]", "", typed[2])
     digits = root.lower()
     if root.endswith("="):
@@ -70,8 +78,12 @@ def read(text: str) -> Claim:
             digits = base64.b64decode(root, validate=True).hex()
         except binascii.Error:
             digits = ""
-    if not LEAST_DIGITS <= len(digits) <= 2 * HASH or len(size) > 18:
-        least = said("{rule}; at least its first {n} digits are needed", rule=UNREAD, n=LEAST_DIGITS)
+    if not LEAST_DIGITS <= len(digits) <= 2 * HASH or len(digits) % GROUP or len(size) > 18:
+        least = said(
+            "{rule}; all 64 digits of it, or at least the first {n}, in whole groups of four",
+            rule=UNREAD,
+            n=LEAST_DIGITS,
+        )
         raise InvalidInput([Problem("#/checkpoint", least)])
     return Claim(int(size), digits, None)
 

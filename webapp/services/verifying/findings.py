@@ -21,11 +21,16 @@ class Altered:
 
 
 class Outside(NamedTuple):
-    """A checkpoint from outside, and whether the tree agrees with it; `what` says why not."""
+    """A checkpoint from outside, and whether the tree agrees with it; `what` says why not.
+
+    `excuse` is why that may mean no harm: slip (it was probably mistyped), restore (entries were lost, as the record
+    says), or nothing.
+    """
 
     size: int
     holds: bool
     what: str
+    excuse: str = ""
 
 
 class Begun(NamedTuple):
@@ -71,6 +76,12 @@ class Findings:
         return not self.n_altered and all(held.holds for held in self.outside)
 
     @property
+    def undecided(self) -> bool:
+        """Whether all that does not agree is checkpoints from outside that have an excuse."""
+        wrong = [held for held in self.outside if not held.holds]
+        return not self.n_altered and bool(wrong) and all(held.excuse for held in wrong)
+
+    @property
     def anchored(self) -> int:
         """How many leaves are as a checkpoint from outside has them."""
         return max((held.size for held in self.outside if held.holds), default=0) if self.sound else 0
@@ -85,7 +96,7 @@ class Findings:
         plain = asdict(self)
         plain["altered"] = [(a.index, told.pack(a.id), told.pack(a.what)) for a in self.altered]
         plain["begun"] = [tuple(one) for one in self.begun]
-        plain["outside"] = [(o.size, o.holds, told.pack(o.what)) for o in self.outside]
+        plain["outside"] = [(o.size, o.holds, told.pack(o.what), o.excuse) for o in self.outside]
         return plain
 
     @classmethod
@@ -96,5 +107,5 @@ class Findings:
             Altered(index, told.unpack(name), told.unpack(what)) for index, name, what in plain["altered"]
         ]
         plain["begun"] = [Begun(*one) for one in plain.get("begun", [])]
-        plain["outside"] = [Outside(size, holds, told.unpack(what)) for size, holds, what in plain["outside"]]
+        plain["outside"] = [Outside(o[0], o[1], told.unpack(o[2]), *o[3:]) for o in plain["outside"]]
         return cls(**plain)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from webapp.db import Event
 from webapp.services.verifying.claims import Claim
+from webapp.services.verifying.findings import Outside
 from webapp.wording import said
 
 
@@ -32,17 +33,18 @@ def of(connection: Connection) -> list[Restore]:
     return found
 
 
-def told(restores: list[Restore], claim: Claim, what: str) -> str:
+def outside(restores: list[Restore], claim: Claim, what: str) -> Outside:
     """Why a checkpoint does not hold, with the restore that may have done it."""
     for restore in restores:
         if (claim.size > restore.lost_after and claim.note is None) or _before(restore, claim):
-            return said(
+            told = said(
                 "{what}. An older state was restored, as event {id} says, and entries after the first {n} were lost",
                 what=what,
                 id=restore.id,
                 n=restore.lost_after,
             )
-    return what
+            return Outside(claim.size, False, told, "restore")
+    return Outside(claim.size, False, what)
 
 
 def _before(restore: Restore, claim: Claim) -> bool:

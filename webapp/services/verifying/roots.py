@@ -81,8 +81,7 @@ class Roots:
             "only {n} entries are sealed here: entries are gone, or it is an older copy", n=found.size
         )
         for claim in self._claims:
-            told = restores.told(self._restores, claim, what)
-            found.outside.append(Outside(claim.size, False, told))
+            found.outside.append(restores.outside(self._restores, claim, what))
         self._claims = []
         if self._newest != found.size:
             found.blame(
@@ -99,9 +98,10 @@ class Roots:
                 claim.size,
                 False,
                 said("nearly the root of these entries: look at group {n} of its digits again", n=group),
+                "slip",
             )
         what = said("these entries have another root now")
-        return Outside(claim.size, False, restores.told(self._restores, claim, what))
+        return restores.outside(self._restores, claim, what)
 
     def _checkpoint(self, row: Any, root: bytes) -> None:
         what, self._newest = "", row.size

@@ -10,7 +10,7 @@ from sqlalchemy import or_, select, update
 
 from webapp.db import User, Verification
 from webapp.db.base import session, transaction
-from webapp.errors import NotAllowed, NotFound
+from webapp.errors import Conflict, NotAllowed, NotFound
 from webapp.services import audit
 from webapp.services.clock import now_us
 from webapp.services.people import Actor
@@ -57,15 +57,18 @@ class Run:
 def ask(actor: Actor, outside: str = "") -> int:
     """Have everything verified, held against a checkpoint from outside if one is given; returns its number.
 
-    One at a time: while one is under way, that is the one. Raises NotAllowed, InvalidInput (`#/checkpoint`).
+    One at a time: while one is under way, asking for the same again gives that one. Raises NotAllowed, InvalidInput
+    (`#/checkpoint`), and Conflict where the one under way is held against something else.
     """
     _readers_only(actor)
     if outside.strip():
         claims.read_all(outside)
     with transaction() as current:
-        under_way = current.scalar(select(Verification.seq).where(Verification.state.in_(ACTIVE)).limit(1))
+        under_way = current.scalar(select(Verification).where(Verification.state.in_(ACTIVE)).limit(1))
+        if under_way is not None and under_way.outside == outside.strip():
+            return under_way.seq
         if under_way is not None:
-            return under_way
+            raise Conflict(said("Another verification is under way; ask again when it has ended."))
         row = Verification(user_id=actor.id, asked_us=now_us(), state="waiting", outside=outside.strip())
         row.moved_us = row.asked_us
         current.add(row)
@@ -116,15 +119,13 @@ def work(keys: Keyring) -> bool:
             _note(number, done, total)
 
     try:
-        found = verify(keys, outside, tell)
+        _end(number, "done", verify(keys, outside, tell))
     except _Ended:
         _end(number, "cancelled", None)
     except BaseException:
         session().rollback()
         _end(number, "failed", None)
         raise
-    else:
-        _end(number, "done", found)
     return True
 
 
