@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import orjson
@@ -15,11 +16,13 @@ from tests.services.test_sealing import put_back
 from webapp.db import Leaf, Prediction
 from webapp.db.base import transaction
 from webapp.errors import InvalidInput
-from webapp.services import outcomes, predictions, reviews, sealing
+from webapp.services import erasure, holds, outcomes, predictions, reviews, sealing
 from webapp.services.audit import commitment
 from webapp.services.desk import Desk
+from webapp.services.erasure import Order
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.tree import leaf_hash
+from webapp.services.targets import Target
 from webapp.services.verifying import Findings, claims, verify
 
 
@@ -312,3 +315,111 @@ def test_a_verification_can_be_ended(ids: list[str], keys: Keyring) -> None:
     with pytest.raises(KeyboardInterrupt):
         verify(keys, tell=stop)
     assert verify(keys).sound
+
+
+@pytest.fixture
+def let_go(ids: list[str], desk: Desk, keys: Keyring) -> list[str]:
+    """The same records, of which the first two were erased and the next two restricted; all of it sealed."""
+    order = Order("other", "it was asked for", "subject", "ERASE BEFORE ITS TIME")
+    for name in ids[4:6]:
+        erasure.erase(desk, None, Target.of([name]), order)
+    holds.restrict(None, Target.of(ids[6:8]), "a claim is pending")
+    sealing.seal(keys)
+    return ids
+
+
+def test_what_was_let_go_of_is_found_as_it_should_be(let_go: list[str], keys: Keyring) -> None:
+    found = verify(keys)
+    assert told(found) == ""
+    assert found.erased == 2
+
+
+COPY = (
+    "request_id, created_us, finished_us, user_id, role, channel, model_id, version_id, label, warned, cached"
+)
+FORGED = (
+    "INSERT INTO events (id, kind, at_us, user_id, facts, salt) "
+    "SELECT p.id, 'erasure', 5, e.user_id, '{\"records\":[\"' || p.id || '\"]}', e.salt "
+    "FROM predictions p, events e WHERE p.id = :victim AND e.kind = 'publish' LIMIT 1"
+)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        [
+            f"INSERT INTO predictions (id, {COPY}, engine, latency_us, timings, state) SELECT "
+            f"(SELECT id FROM events WHERE kind = 'publish' LIMIT 1), {COPY}, engine, latency_us, timings, state "
+            "FROM predictions WHERE id = :victim"
+        ],
+        [FORGED.replace("'erasure'", "'role-changed'")],
+        [
+            FORGED,
+            "UPDATE predictions SET inputs = NULL, output = NULL, salts = NULL, label = NULL, score = NULL, "
+            "subject = NULL, state = 'erased', erasure = (SELECT max(seq) FROM events) WHERE id = :victim",
+        ],
+        [
+            "INSERT INTO leaves (seq, record_id, kind, canonical, hash, writer, writer_seq) "
+            "SELECT -1, 'pred_9', kind, canonical, hash, writer, writer_seq FROM leaves WHERE record_id = :victim"
+        ],
+        [
+            "INSERT INTO reviews (event_id, prediction_seq, at_us, user_id, action) SELECT 'evt_x', seq, 5, user_id, "
+            "'overridden' FROM predictions WHERE id = :victim",
+            "UPDATE predictions SET review = 'overridden' WHERE id = :victim",
+        ],
+        ["UPDATE holds SET prediction_seq = (SELECT seq FROM predictions WHERE id = :victim) WHERE seq = 1"],
+        [
+            "UPDATE holds SET lifted_us = 5",
+            "UPDATE predictions SET state = 'active' WHERE state = 'restricted'",
+        ],
+        ["DELETE FROM holds", "UPDATE predictions SET state = 'active' WHERE state = 'restricted'"],
+        ["UPDATE holds SET reason = 'another'"],
+        ["UPDATE holds SET until_us = 5"],
+        ["UPDATE holds SET at_us = 5"],
+        ["UPDATE predictions SET erasure = (SELECT min(erasure) FROM predictions) WHERE state = 'erased'"],
+        ["UPDATE predictions SET erasure = 999 WHERE state = 'erased'"],
+        ["DELETE FROM aliases WHERE name = 'live'"],
+        ["UPDATE retention SET days = 1"],
+    ],
+)
+def test_a_lie_beside_the_leaves_is_found(let_go: list[str], keys: Keyring, lie: list[str]) -> None:
+    for statement in lie:
+        change(statement, **({"victim": let_go[20]} if ":victim" in statement else {}))
+    assert not verify(keys).sound
+
+
+def test_decisions_that_changed_places_are_found(
+    ids: list[str], keys: Keyring, desk: Desk, actor: Cast
+) -> None:
+    reviews.confirm(actor("alice"), ids[2])
+    sealing.seal(keys)
+    with transaction() as current:
+        seqs = current.scalars(
+            text(
+                "SELECT r.seq FROM reviews r JOIN predictions p ON p.seq = prediction_seq WHERE p.id = :id ORDER BY 1"
+            ),
+            {"id": ids[2]},
+        ).all()
+        for old, new in ((seqs[0], 10**6), (seqs[1], seqs[0]), (10**6, seqs[1])):
+            current.execute(text(f"UPDATE reviews SET seq = {new} WHERE seq = {old}"))
+        current.execute(text("UPDATE predictions SET review = 'overridden' WHERE id = :id"), {"id": ids[2]})
+    assert "decision" in told(verify(keys))
+
+
+def test_a_trigger_and_a_view_are_found(ids: list[str], keys: Keyring, backend: str) -> None:
+    if backend == "sqlite":
+        make = ["CREATE TRIGGER t AFTER INSERT ON predictions BEGIN SELECT 1; END"]
+    else:
+        make = ["CREATE RULE r AS ON INSERT TO verifications DO ALSO SELECT 1"]
+    with transaction() as current:
+        for statement in (*make, "CREATE VIEW shown AS SELECT * FROM predictions"):
+            current.execute(text(statement))
+    assert told(verify(keys)).count("not ours") == 2
+
+
+def test_a_text_that_goes_on_for_ever_is_refused_at_once() -> None:
+    begun = time.process_time()
+    for given in ("1 " * 200_000 + "z", "1" * 400_000, "\n\n".join(["a"] * 100_000)):
+        with pytest.raises(InvalidInput):
+            claims.read_all(given)
+    assert time.process_time() - begun < 1

@@ -11,7 +11,7 @@ from webapp.db import Event, User
 from webapp.db.base import session
 from webapp.errors import NotAllowed
 from webapp.services.people import Actor
-from webapp.services.verifying.agreement import LIVE_KINDS
+from webapp.services.verifying.agreement.live import LIVE_KINDS
 from webapp.wording import said
 
 

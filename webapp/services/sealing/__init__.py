@@ -22,7 +22,7 @@ from webapp.services.clock import now_us
 from webapp.services.sealing import notes
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Signer, Unsound
-from webapp.services.sealing.tree import WIDTH, Edge, Place, Prover, edge_places
+from webapp.services.sealing.tree import HASH, WIDTH, Edge, Place, Prover, edge_places
 from webapp.wording import said
 
 #: Leaves sealed with one checkpoint, at most; some 30 ms of work.
@@ -32,6 +32,8 @@ ENOUGH = 4_000
 #: Seconds between two of them: others of this process have their turn.
 BREATH = 1e-6
 LONGEST_TROUBLE = 300
+#: No database gives out a larger number by itself.
+LAST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ def _seal_some(keys: Keyring, last: int) -> int:
     if not rows:
         current.rollback()
         return 0
+    if any(len(row.hash) != HASH for row in rows) or not 0 < rows[-1].seq <= LAST:
+        raise Broken("an entry has a hash that is none, or a number that is never given out")
     edge = Edge(size, [_tile(place) for place in edge_places(size)])
     _hold_against(keys, origin, size, edge.root())
     changed = edge.extend([row.hash for row in rows])
@@ -208,8 +212,7 @@ def _hold_against(keys: Keyring, origin: str, size: int, root: bytes) -> None:
     """Raises Broken where the tree so far is not the one that was signed last."""
     kept = keys.newest()
     if not kept:
-        if size and newest() is None:
-            raise Broken("the tree has leaves, and no checkpoint of it is there")
+        _hold_against_database(keys, size, root)
         return
     try:
         signed = notes.read(kept).checkpoint
@@ -222,6 +225,21 @@ def _hold_against(keys: Keyring, origin: str, size: int, root: bytes) -> None:
         _hold_against_future(signed, size)
     elif (root if signed.size == size else prover().root(signed.size)) != signed.root:
         raise Broken(f"the first {signed.size} entries are not those that were signed")
+
+
+def _hold_against_database(keys: Keyring, size: int, root: bytes) -> None:
+    """What the key has signed last is not remembered: then the newest checkpoint in the database has to do."""
+    there = newest()
+    if not size and there is None:
+        return
+    if there is None or (there.size, there.root) != (size, root):
+        raise Broken("what was signed last is not kept with the key any more, nor is it in the database")
+    try:
+        signed = notes.read(there.note)
+        if signed.checkpoint != notes.Checkpoint(there.origin, size, root) or not signed.by(keys.known()):
+            raise Unsound("it is not signed by a key that is kept here")
+    except Unsound as error:
+        raise Broken(f"the newest checkpoint does not hold: {error}") from None
 
 
 def _hold_against_future(signed: notes.Checkpoint, size: int) -> None:

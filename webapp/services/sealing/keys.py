@@ -66,7 +66,8 @@ class Keyring:
         keys = []
         with suppress(FileNotFoundError):
             for path in sorted(self._folder.glob("*.vkey")):
-                keys.append(Key.read(path.read_text()))
+                with suppress(Unsound, OSError):  # a key that cannot be read vouches for nothing
+                    keys.append(Key.read(path.read_text(errors="replace")))
         return keys
 
     def keep(self, key: Key) -> None:
@@ -78,7 +79,7 @@ class Keyring:
     def newest(self) -> str:
         """The newest note that was signed here; empty where none was."""
         try:
-            return self._newest.read_text()
+            return self._newest.read_text(errors="replace")
         except FileNotFoundError:
             return ""
 

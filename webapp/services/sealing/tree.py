@@ -67,10 +67,12 @@ class Edge:
             self._add(changed, level + 1, number // WIDTH, perfect(bytes(tile)))
 
     def root(self) -> bytes:
-        """The root over all leaves so far."""
+        """The root over all leaves so far; raises ValueError for tiles that hold something else than hashes."""
         root = b""
         for tile in self.tiles:
             end = len(tile)
+            if end % HASH:
+                raise ValueError(f"a tile of {end} bytes holds no whole hashes")
             while end:  # perfect subtrees, from the right
                 length = (end // HASH & -(end // HASH)) * HASH
                 part = perfect(bytes(tile[end - length : end]))

@@ -58,10 +58,13 @@ def verify_on(
 ) -> Findings:
     """As `verify`, of the moment that this connection's transaction reads."""
     begun, found = time.perf_counter(), Findings()
+    good: set[str] = set()
     with _damage(connection.engine, found):
-        Walk(connection, keys, outside, found, tell).leaves()
+        walk = Walk(connection, keys, outside, found, tell)
+        good = walk.good
+        walk.leaves()
     with _damage(connection.engine, found), leniently(connection.connection):
-        agreement.check(connection, found)
+        agreement.check(connection, found, good)
     if connection.dialect.name == "sqlite":  # what no entry stands for, and indexes
         with _damage(connection.engine, found):
             for line in connection.exec_driver_sql("PRAGMA integrity_check").scalars():

@@ -12,7 +12,10 @@ from webapp.services.sealing import notes
 from webapp.services.sealing.tree import HASH
 from webapp.wording import said
 
-TYPED = re.compile(r"\s*([0-9][0-9.,\s]*?)\s+([0-9A-Fa-f][0-9A-Fa-f\s-]*|[A-Za-z0-9+/]{43}=)\s*", re.ASCII)
+#: Number of entries, with marks between thousands, and root, in whatever groups.
+TYPED = re.compile(r"([0-9][0-9.,]*(?: [0-9]{3})*) +([0-9A-Fa-f][0-9A-Fa-f -]*|[A-Za-z0-9+/]{43}=)", re.ASCII)
+#: Characters of one checkpoint, and checkpoints of one text.
+LONGEST, MOST = 8_000, 1_000
 #: Of a root typed by hand, at least: as many as nobody can find a second tree for.
 LEAST_DIGITS = 32
 GROUP = 4
@@ -46,12 +49,16 @@ def read_all(text: str) -> list[Claim]:
     blocks = re.split(r"\n\n+", text.replace("\r\n", "\n").strip("\n \t"))
     if len(blocks) < 2:
         return [read(text)]
+    if len(blocks) > 2 * MOST:
+        raise InvalidInput([Problem("#/checkpoint", said("holds more than {n} checkpoints", n=MOST))])
     return [read("\n\n".join(blocks[i : i + 2])) for i in range(0, len(blocks), 2)]
 
 
 def read(text: str) -> Claim:
     """Raises InvalidInput (`#/checkpoint`)."""
     text = text.replace("\r\n", "\n").strip("\n \t") + "\n"
+    if len(text) > LONGEST:
+        raise InvalidInput([Problem("#/checkpoint", UNREAD)])
     if "\n\n" in text:
         try:
             note = notes.read(text)
@@ -60,7 +67,7 @@ def read(text: str) -> Claim:
                 [Problem("#/checkpoint", said("{rule} ({why})", rule=UNREAD, why=str(error)))]
             ) from None
         return Claim(note.checkpoint.size, note.checkpoint.root.hex(), note)
-    typed = TYPED.fullmatch(text)
+    typed = TYPED.fullmatch(" ".join(text.split()))
     if typed is None:
         raise InvalidInput([Problem("#/checkpoint", UNREAD)])
     short = [n for n, group in enumerate(typed[2].split()[:-1], 1) if len(group) != GROUP]

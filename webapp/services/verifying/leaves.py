@@ -26,7 +26,22 @@ _MORE = (
 MOST = 4096
 _EVENT = ("id", "kind", "at_us", "user_id", "about_id", "facts", "salt")
 
-_hmac = hmac.digest
+
+#: Kinds that say what some row has to be now.
+STATEFUL = frozenset(
+    {
+        "erasure",
+        "restriction",
+        "restriction-lifted",
+        "publish",
+        "promote",
+        "rollback",
+        "restore",
+        "retention-changed",
+        "review",
+        "outcome",
+    }
+)
 
 NOT_HASHED = said("the entry is not what its hash was made of")
 NO_FORM = said("the entry has no form that was ever written")
@@ -85,6 +100,7 @@ class Reader:
         #: The number that is due next, of each process that wrote predictions.
         self._due: dict[str, int] = {}
         self.hashed, self.hashing = 0, 0.0
+        self.good: set[str] = set()
 
     def stretch(self, after: int, up_to: int, most: int = MOST) -> list[tuple[Any, ...]]:
         """The leaves whose `seq` is in that range, with the columns of their predictions."""
@@ -142,6 +158,8 @@ class Reader:
                     else:
                         what = self._event(loads(canonical), row, events.get(row[1]))
                         found.events += 1
+                        if not what and row[2] in STATEFUL:
+                            self.good.add(row[1])
                 except (ValueError, LookupError, TypeError, AttributeError):
                     what = NO_FORM
             if what:

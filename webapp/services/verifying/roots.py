@@ -137,7 +137,10 @@ class Roots:
 
     def _kept(self, keys: Keyring, total: int) -> notes.Checkpoint | None:
         """The newest note that is kept with the key speaks for entries, which may not be sealed here yet."""
-        text = keys.newest()
+        try:
+            text = keys.newest()
+        except OSError:
+            text = "unreadable"
         if not text:
             return None
         try:

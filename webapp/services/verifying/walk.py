@@ -56,6 +56,11 @@ class Walk:
         self._roots = Roots(connection, keys, outside, found, self._total)
         self._reader = Reader(connection, found)
 
+    @property
+    def good(self) -> set[str]:
+        """Ids of the events, of kinds that say what a row has to be, whose leaves have been found sound so far."""
+        return self._reader.good
+
     def leaves(self) -> None:
         """Verify all leaves, sealed or not, the tree over them and its checkpoints."""
         after = 0
