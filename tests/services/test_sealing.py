@@ -337,3 +337,42 @@ def test_sealing_is_due_for_much_or_after_a_while(
     monkeypatch.setattr(sealing, "ENOUGH", 400)
     monkeypatch.setattr(sealing, "now_us", lambda: 1)  # a clock set back
     assert sealing.due(60)
+
+
+def test_a_hash_that_is_none_stops_the_sealing_and_is_told(desk: Desk, keys: Keyring, actor: Cast) -> None:
+    predictions.make(desk, actor("alice"), ask(SETOSA))
+    with transaction() as current:
+        current.execute(update(Leaf).where(Leaf.kind == "prediction").values(hash=b"\0"))
+    with pytest.raises(Broken, match="a hash that is none"):
+        sealing.seal_and_tell(keys)
+    assert "hash" in sealing.log().trouble
+    with pytest.raises(ValueError, match="whole hashes"):
+        tree.Edge(1, [b"\0"]).root()
+
+
+def test_without_the_memory_of_the_key_the_database_has_to_agree(
+    desk: Desk, keys: Keyring, actor: Cast
+) -> None:
+    sealing.seal(keys)
+    (keys._folder / "newest").unlink()
+    predictions.make(desk, actor("alice"), ask(SETOSA))
+    assert sealing.seal(keys) == 1  # the newest checkpoint in the database is signed, and of this tree
+    (keys._folder / "newest").unlink()
+    with transaction() as current:
+        tile = current.scalars(select(Tile)).one()
+        tile.hashes = bytes([tile.hashes[0] ^ 1]) + tile.hashes[1:]
+    predictions.make(desk, actor("alice"), ask(SETOSA))
+    with pytest.raises(Broken, match="signed last"):
+        sealing.seal(keys)
+
+
+def test_a_public_key_that_cannot_be_read_vouches_for_nothing(desk: Desk, keys: Keyring) -> None:
+    sealing.seal(keys)
+    known = keys.known()
+    (keys._folder / "00000000.vkey").write_bytes(b"\xff nonsense")
+    (keys._folder / "newest").write_bytes(b"\xff")
+    assert keys.known() == known
+    with pytest.raises(Broken, match="cannot be read"):
+        with transaction() as current:
+            audit.append(current, "print", None, {})
+        sealing.seal(keys)

@@ -184,7 +184,7 @@ def _reapply_line(desk: Desk, line: dict[str, object]) -> int:
         reapplied=True,
     )
     at_us = line.get("at_us")
-    since = at_us if isinstance(at_us, int) else 0
+    since = min(at_us, now_us()) if isinstance(at_us, int) else 0  # a line from the future outdoes no hold
     subjects = sorted({row.subject for row in rows if row.subject}) if ground.whole else []
     wanted = [Prediction.seq.in_([row.seq for row in rows])]
     also = traces_of(subjects)  # what it did not know of yet, or what has come back as well
