@@ -44,8 +44,13 @@ def erase(
     found.refuse()
     _show(found)
     early = bool(found.early and despite_floor)
+    if found.early and not despite_floor:
+        raise click.ClickException(
+            f"Nothing was erased: {_n(found.early, 'record')} must be kept for {found.floor_days} days. Wait until "
+            f"{_day(found.possible_us or 0)}, or give --despite-floor, which goes on the record."
+        )
     typed = str((erasure.EARLY if early else erasure.USUAL)[0])
-    if not yes and early == bool(found.early):  # else it is refused without a question
+    if not yes:
         typed = str(
             click.prompt(f"This cannot be undone. Type {typed} to go on", default="", show_default=False)
         )
@@ -119,7 +124,8 @@ def _show(found: Preview) -> None:
         click.echo(f"{_n(found.erased, 'record')} erased before")
     if found.early and found.possible_us is not None:
         click.echo(
-            f"{_n(found.early, 'record')} younger than {found.floor_days} days, none from {_day(found.possible_us)} on"
+            f"{_n(found.early, 'record')} younger than {found.floor_days} days; all are old enough on "
+            f"{_day(found.possible_us)}"
         )
     counted = (found.reviews, "review"), (found.outcomes, "outcome")
     traces = (

@@ -99,7 +99,10 @@ def shortens(days: int | None, floor_days: int) -> bool:
     if not 0 <= floor_days <= LONGEST_DAYS:
         problems.append(Problem("#/floor_days", said("must be 0 to {most} days", most=LONGEST_DAYS)))
     if not problems and days is not None and days < floor_days:
-        short = said("must be at least {n}, for so long nothing is erased; lower that first", n=floor_days)
+        short = said(
+            "must be at least {n}, because nothing younger is erased; lower that floor (floor_days) first",
+            n=floor_days,
+        )
         problems.append(Problem("#/days", short))
     if problems:
         raise InvalidInput(problems)
