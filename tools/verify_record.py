@@ -779,8 +779,9 @@ class Report:
             count = counted(size - number, "entry", "entries")
             tell("unanchored", f"{count} unanchored: {_ONLY_ANCHORED} has not rewritten them. {_GIVE}")
 
-    def conclude(self, whole: bool) -> int:
-        """Print the rest; `whole` is whether everything is anchored. The exit code."""
+    def conclude(self, whole: bool, complete: bool = True) -> int:
+        """Print the rest; `whole` is whether everything is anchored, `complete` whether nothing was left out. The
+        exit code."""
         for remark in self.remarks:
             tell("note", remark)
         if not self._keys_given:
@@ -794,10 +795,14 @@ class Report:
         if self.unread.count:
             say("NOT DECIDED: see above.")
             return UNREADABLE
-        if whole and self._keys_given:
+        if whole and complete and self._keys_given:
             say("INTACT: nothing is altered, and everything is anchored.")
             return INTACT
-        lacking = {"an anchor for all of it": not whole, "a key from outside": not self._keys_given}
+        lacking = {
+            "an anchor for all of it": not whole,
+            "a key from outside": not self._keys_given,
+            "what was erased or left out": not complete,
+        }
         missing = " and ".join(what for what, lacks in lacking.items() if lacks)
         say(f"NOT SHOWN TO BE ALTERED, but without {missing}.")
         return UNANCHORED
@@ -871,7 +876,7 @@ def check_proof(document: dict[str, Any], outside: Outside) -> int:
         row("place", f"entry {index + 1:,} of {note.size:,} of {note.origin}")
         row("signed by", signed)
     report.weigh_all(note, outside)
-    return _conclude_proof(report, index)
+    return _conclude_proof(report, index, complete=not any(finding.excuse for finding in found))
 
 
 def _report_findings(report: Report, found: list[Finding]) -> None:
@@ -884,7 +889,7 @@ def _report_findings(report: Report, found: list[Finding]) -> None:
             report.altered.add(finding.what)
 
 
-def _conclude_proof(report: Report, index: int) -> int:
+def _conclude_proof(report: Report, index: int, *, complete: bool) -> int:
     whole = report.anchored > index
     if whole:
         row("anchored", "the entry is as it was when the checkpoint was taken")
@@ -895,7 +900,7 @@ def _conclude_proof(report: Report, index: int) -> int:
         )
     else:
         tell("unanchored", f"{_ONLY_ANCHORED} has not rewritten the entry. {_GIVE}")
-    return report.conclude(whole)
+    return report.conclude(whole, complete)
 
 
 def tell_entry(leaf: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
