@@ -323,7 +323,9 @@ def test_every_entry_has_a_proof_that_holds(check: Check) -> None:
     for size in (9, 12):
         for index in range(size):
             code, said = check(desk.proof(index, size), *anchor(desk, size))
-            assert code == (3 if index in (1, 4, 7) else 0), said  # whoever hands a proof out may have left it out
+            assert code == (3 if index in (1, 4, 7) else 0), (
+                said
+            )  # whoever hands a proof out may have left it out
             assert ("erased" in said) == (index in (1, 4, 7))
 
 

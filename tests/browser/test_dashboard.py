@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from tests.browser.conftest import Desk
 from tests.browser.test_desk import ask
+from tests.server import eventually
 
 Open = Callable[..., Desk]
 
@@ -52,10 +53,10 @@ def test_colours_follow_the_theme(desk: Open) -> None:
     ink = "getComputedStyle(document.querySelector('.xtick text')).fill"
     light = page.evaluate(ink)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{ink} !== '{light}'")
+    eventually(lambda: page.evaluate(ink) != light, 10)
     dark = page.evaluate(ink)
     page.evaluate("document.documentElement.dataset.theme = 'light'")
-    page.wait_for_function(f"{ink} === '{light}'")
+    eventually(lambda: page.evaluate(ink) == light, 10)
     assert (light, dark) == ("rgb(86, 100, 107)", "rgb(163, 176, 182)")
 
 

@@ -14,6 +14,8 @@ from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Sc
 from webapp.wording import said
 
 MAX_FEATURES: Final = 10_000
+#: PostgreSQL takes no NUL in a text.
+STORABLE: Final = r"^[^\x00]*$"
 
 
 def plain(value: Any) -> Any:
@@ -118,6 +120,7 @@ def _property(feature: Feature) -> dict[str, Any]:
         "minimum": feature.minimum if feature.minimum is not None else -largest if largest else None,
         "maximum": feature.maximum if feature.maximum is not None else largest,
         "maxLength": feature.max_length if "string" in kinds else None,
+        "pattern": STORABLE if "string" in kinds else None,
         "enum": _enum(feature),
         "default": feature.default,
         "x-unit": feature.unit,
