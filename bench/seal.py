@@ -98,8 +98,10 @@ def proof(case: Case, records: int, work: Path) -> dict[str, Any]:
             client.post(up.target.url, {"instances": rows}, up.target.headers)
         env = PARECER.launch(case, work, processes.free_port()).env
         _run(["audit", "checkpoint"], env, work)
-        page = client.get(f"{up.base}/api/v1/predictions?limit=20", up.target.headers)
-        asked = [line["id"] for line in page["data"]]
+        asked = []
+        for offset in (0, records // 3, records * 2 // 3):  # at the edge of the tree, and inside of it
+            address = f"{up.base}/api/v1/predictions?limit=20&offset={offset}"
+            asked += [line["id"] for line in client.get(address, up.target.headers)["data"]]
         took, sizes = [], []
         for n in range(ASKED):
             begun = time.perf_counter()
