@@ -13,6 +13,20 @@ from webapp.db import Event, Failure, Horizon, Model, Outcome, Prediction, Revie
 from webapp.db.base import session
 from webapp.db.engine import WriteLock, engine_options, prepare
 from webapp.extensions import db
+from webapp.services.desk import Desk
+from webapp.services.sealing.keys import Keyring
+
+
+@pytest.fixture
+def desk(app: Flask) -> Desk:
+    """The desk of a whole application."""
+    return app.extensions["desk"]
+
+
+@pytest.fixture
+def keys(desk: Desk) -> Keyring:
+    """What it seals with."""
+    return desk.seals.keys
 
 
 @pytest.fixture(scope="session")

@@ -42,16 +42,6 @@ def quiet(what: str, done: int, total: int) -> None:
 
 
 @pytest.fixture
-def desk(app: Flask) -> Desk:
-    return app.extensions["desk"]
-
-
-@pytest.fixture
-def keys(desk: Desk) -> Keyring:
-    return desk.seals.keys
-
-
-@pytest.fixture
 def place(app: Flask) -> Installation:
     return app.extensions["installation"]
 

@@ -65,11 +65,6 @@ def events(kind: str = "erasure") -> list[dict[str, Any]]:
     return [{"id": e.id, "seq": e.seq, "user": e.user_id, **json.loads(e.facts or "{}")} for e in rows]
 
 
-@pytest.fixture
-def desk(app: Flask) -> Any:
-    return app.extensions["desk"]
-
-
 def test_what_was_asked_and_answered_goes_and_the_leaf_stays(app: Flask, actor: Who, desk: Any) -> None:
     record, other = ask(app, actor("alice"), "case 7"), ask(app, actor("alice"), "case 71")
     reviews.override(desk.store, actor("alice"), record, "virginica", "her sister said so")

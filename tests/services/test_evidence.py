@@ -22,11 +22,6 @@ from webapp.services.verifying import runs
 
 
 @pytest.fixture
-def desk(app: Flask) -> Desk:
-    return app.extensions["desk"]
-
-
-@pytest.fixture
 def keys(desk: Desk, actor: Cast) -> Keyring:
     predictions.make(desk, actor("alice"), ask(*[SETOSA] * 600))
     sealing.seal(desk.seals.keys)

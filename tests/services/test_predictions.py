@@ -37,11 +37,6 @@ def session() -> Session:
     return current
 
 
-@pytest.fixture
-def desk(app: Flask) -> Desk:
-    return app.extensions["desk"]
-
-
 def ask(*rows: Any, **changes: Any) -> Ask:
     known = {"model": "iris", "channel": "api", "request_id": "r" * 24, "started_ns": time.time_ns()}
     return Ask(rows=rows, many=len(rows) > 1, **{**known, **changes})

@@ -29,11 +29,6 @@ Who = Callable[[str], Actor]
 SHORT = "LESS THAN SIX MONTHS"
 
 
-@pytest.fixture
-def desk(app: Flask) -> Any:
-    return app.extensions["desk"]
-
-
 def counted() -> dict[str, int]:
     session().rollback()
     found: dict[str, int] = {}

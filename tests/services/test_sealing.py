@@ -24,16 +24,6 @@ from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Unsound
 
 
-@pytest.fixture
-def desk(app: Flask) -> Desk:
-    return app.extensions["desk"]
-
-
-@pytest.fixture
-def keys(desk: Desk) -> Keyring:
-    return desk.seals.keys
-
-
 def hashes() -> list[bytes]:
     return list(session().scalars(select(Leaf.hash).order_by(Leaf.seq)))
 

@@ -27,16 +27,6 @@ from webapp.services.verifying import Findings, claims, verify
 
 
 @pytest.fixture
-def desk(app: Flask) -> Desk:
-    return app.extensions["desk"]
-
-
-@pytest.fixture
-def keys(desk: Desk) -> Keyring:
-    return desk.seals.keys
-
-
-@pytest.fixture
 def ids(desk: Desk, keys: Keyring, actor: Cast) -> list[str]:
     """Some sealed records with reviews and outcomes, under three checkpoints."""
     alice = actor("alice")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from webapp.cli.group import Group
+from webapp.cli.group import CHECKPOINTS, Group
 from webapp.doors import desk
 from webapp.errors import NotReady
 from webapp.services import disclosures, sealing
@@ -19,7 +19,7 @@ from webapp.services.sealing.notes import Unsound
 from webapp.services.verifying import Findings, claims, verify
 
 audit = Group("audit", help="The record as evidence.")
-#: Exit statuses: something is altered; nothing is, but nothing from outside says so either.
+#: Exit statuses: something is altered; nothing is, but a checkpoint does not agree; nothing from outside says so.
 ALTERED, UNDECIDED, UNANCHORED = 1, 2, 3
 SHOWN = 20
 #: Of fewer entries a speed says nothing.
@@ -27,13 +27,7 @@ WORTH_TIMING = 10_000
 
 
 @audit.command("verify")
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    multiple=True,
-    metavar="FILE|TEXT",
-    help="A checkpoint kept elsewhere: a file, or “SIZE ROOT” as printed. May be given several times.",
-)
+@CHECKPOINTS
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def verify_record(checkpoints: tuple[str, ...], as_json: bool) -> None:
     """Verify every entry, the tree over them, and all checkpoints.

@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 
 from webapp import preparation
 from webapp.cli.audit import checkpoint_text, sealed
-from webapp.cli.group import Alone, Command
+from webapp.cli.group import CHECKPOINTS, Alone, Command
 from webapp.doors import desk
 from webapp.errors import AppError
 from webapp.extensions import db
@@ -63,13 +63,7 @@ def backup(folder: Path, with_keys: bool, with_files: bool, verify_in: str) -> N
 
 @click.command("restore", cls=Alone)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    multiple=True,
-    metavar="FILE|TEXT",
-    help="A checkpoint kept elsewhere: a file, or “SIZE ROOT” as printed. May be given several times.",
-)
+@CHECKPOINTS
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_appcontext
 def restore(folder: Path, checkpoints: tuple[str, ...], yes: bool) -> None:

@@ -15,6 +15,13 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from webapp.errors import AppError, InvalidInput, Problem
 from webapp.services.backups.serving import Serving
 
+CHECKPOINTS = click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    metavar="FILE|TEXT",
+    help="A checkpoint kept elsewhere: a file, or “SIZE ROOT” as printed. May be given several times.",
+)
 ARGUMENTS = {"username": "NAME", "records": "RECORD_ID"}
 
 

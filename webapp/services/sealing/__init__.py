@@ -21,7 +21,7 @@ from webapp.services import audit
 from webapp.services.clock import now_us
 from webapp.services.sealing import notes
 from webapp.services.sealing.keys import Keyring
-from webapp.services.sealing.notes import Signer, Unsound
+from webapp.services.sealing.notes import Unsound
 from webapp.services.sealing.tree import HASH, WIDTH, Edge, Place, Prover, edge_places
 from webapp.wording import said
 
@@ -291,7 +291,6 @@ __all__ = [
     "Broken",
     "Sealed",
     "Seals",
-    "Signer",
     "at_size",
     "last_leaf",
     "log",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from webapp.db import Leaf, Log, Tile
+from webapp.services import sealing
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.tree import HASH, WIDTH, Edge, Place
 from webapp.services.verifying.claims import Claim
@@ -21,7 +22,6 @@ from webapp.wording import said
 TILES, TIMED = 4, 20_000
 #: Seconds between two goes: others of this process have their turn.
 BREATH = 1e-6
-LAST = 2**62
 #: No tree has more levels of tiles.
 LEVELS = 8
 
@@ -140,7 +140,7 @@ class Walk:
             )
         self._roots.end()
         self._tiles()
-        while rows := self._reader.stretch(after, LAST, TILES * WIDTH):
+        while rows := self._reader.stretch(after, sealing.LAST, TILES * WIDTH):
             self._reader.check(rows, lambda i: None)
             if self._roots.unheld:  # signed, and then the transaction was lost
                 self._grow([row[4] for row in rows])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, inspect, or_, select, text
 
 from webapp.db import Event, Leaf, Outcome, Prediction, Review
+from webapp.services import sealing
 from webapp.services.verifying.findings import MOST_NAMED, Findings
 from webapp.wording import said
 
 NO_ENTRY = said("no entry of the record stands for it")
-#: No number that the database gives out by itself.
-LAST = 2**62
 UNIQUE = ((Leaf, "record_id"), (Prediction, "id"), (Event, "id"), (Review, "event_id"), (Outcome, "event_id"))
 #: Of PostgreSQL: what could change a row on its way in or out.
 HOOKS = text(
@@ -23,7 +22,7 @@ HOOKS = text(
 def check(connection: Connection, findings: Findings) -> None:
     """Note what is there and should not be."""
     _schema(connection, findings)
-    beyond = select(Leaf.record_id).where(or_(Leaf.seq <= 0, Leaf.seq > LAST)).limit(MOST_NAMED)
+    beyond = select(Leaf.record_id).where(or_(Leaf.seq <= 0, Leaf.seq > sealing.LAST)).limit(MOST_NAMED)
     for name in connection.scalars(beyond):
         findings.blame(None, name, said("the entry has a number that is never given out"))
     for table, same in (
