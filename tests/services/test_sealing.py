@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, text, update
 
+from tests.records import queries
 from tests.services.test_predictions import SETOSA, Cast, ask, session
 from webapp.db import Checkpoint, Event, Leaf, Log, Tile
 from webapp.db.base import transaction
@@ -142,6 +143,19 @@ def follow(proof: dict[str, Any], size: int) -> bytes:
         fn, sn = fn >> 1, sn >> 1
     assert sn == 0
     return r
+
+
+def test_the_tile_of_a_leaf_is_found_in_an_index(desk: Desk, keys: Keyring, actor: Cast) -> None:
+    if session().get_bind().dialect.name != "sqlite":
+        return  # a planner with statistics rightly reads all of so few
+    [made] = predictions.make(desk, actor("alice"), ask(SETOSA))
+    sealing.seal(keys)
+    with queries() as asked:
+        proofs.place(made.id)
+    connection = session().connection()
+    for statement, parameters in asked:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        assert not [step for *_, step in plan if "TEMP B-TREE" in step]
 
 
 def test_proofs_go_to_whoever_sees_the_record(desk: Desk, keys: Keyring, actor: Cast) -> None:

@@ -5,13 +5,10 @@ Which leaf is where follows from the order of `leaves.seq`; nothing is written t
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, text
+from sqlalchemy import BigInteger, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.extensions import Base
-
-#: Tiles of leaves, as queries have to write it: a planner uses a partial index only where it sees its own condition.
-LOWEST = "level = 0"
 
 
 class Log(Base):
@@ -33,14 +30,7 @@ class Tile(Base):
     """Up to 256 neighbouring hashes of 32 bytes: of leaves on level 0, of whole tiles of the level below above it."""
 
     __tablename__ = "tiles"
-    __table_args__ = (
-        Index(
-            "ix_tiles_last_seq",
-            "last_seq",
-            sqlite_where=text(LOWEST),
-            postgresql_where=text(LOWEST),
-        ),
-    )
+    __table_args__ = (Index("ix_tiles_level_last_seq", "level", "last_seq"),)
 
     level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

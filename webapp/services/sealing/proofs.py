@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import select
 
 from webapp.db import Event, Leaf, Outcome, Prediction, Review, Tile
 from webapp.db.base import session, snapshot
-from webapp.db.seals import LOWEST
 from webapp.errors import Conflict, NotAllowed, NotFound
 from webapp.services import history, sealing
 from webapp.services.people import Actor
@@ -88,7 +87,7 @@ def place(record_id: str) -> tuple[int, Sealed] | None:
         session()
         .execute(
             select(Tile.number, Tile.hashes)
-            .where(literal_column(LOWEST), Tile.last_seq >= leaf.seq)
+            .where(Tile.level == 0, Tile.last_seq >= leaf.seq)
             .order_by(Tile.last_seq)
             .limit(1)
         )
