@@ -7,7 +7,16 @@ import random
 
 import pytest
 
-from webapp.services.sealing.tree import EMPTY, WIDTH, Edge, Place, Prover, edge_places, leaf_hash
+from webapp.services.sealing.tree import (
+    EMPTY,
+    WIDTH,
+    Edge,
+    Place,
+    Prover,
+    around,
+    edge_places,
+    leaf_hash,
+)
 
 LEAVES = [
     bytes.fromhex(text)
@@ -146,3 +155,14 @@ def test_a_proof_reads_a_few_tiles_only() -> None:
     grown, read = Grown(4).grow(200_000), []
     Prover(lambda place: read.append(place) or grown.tiles[place]).inclusion(1234, 200_000)
     assert len(read) == len(set(read)) <= 6
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 65_536, 66_500, 200_000])
+def test_what_a_proof_reads_is_known_beforehand(size: int) -> None:
+    grown = Grown(5).grow(size)
+    for index in {0, size // 3, size // 2, size - 1}:
+        places = around(index, size)
+        tiles = {place: grown.tiles[place] for place in places if place in grown.tiles}
+        path = Prover({}.__getitem__, tiles).inclusion(index, size)
+        assert path == Prover(grown.tiles.__getitem__).inclusion(index, size)
+        assert len(places) <= 2 * 3

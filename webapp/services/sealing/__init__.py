@@ -6,10 +6,11 @@ The order of the tree is that of `leaves.seq`. Predictions wait for nothing of t
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -158,9 +159,14 @@ def waiting() -> int:
     return max((session().scalar(select(func.max(Leaf.seq))) or 0) - log().last_seq, 0)
 
 
-def prover() -> Prover:
-    """Proofs out of the tiles of this database."""
-    return Prover(_tile)
+def prover(places: Sequence[Place] = ()) -> Prover:
+    """Proofs out of the tiles of this database; those at `places` are read at once, others when they are needed."""
+    if not places:
+        return Prover(_tile)
+    columns = (Tile.level, Tile.number, Tile.hashes)
+    here = [and_(Tile.level == level, Tile.number == number) for level, number in places]
+    rows = session().execute(select(*columns).where(or_(*here)))
+    return Prover(_tile, {(row.level, row.number): row.hashes for row in rows})
 
 
 def last_leaf() -> int:

@@ -16,7 +16,7 @@ from webapp.errors import Conflict, NotAllowed, NotFound
 from webapp.services import history, sealing
 from webapp.services.people import Actor
 from webapp.services.sealing import Sealed, Seals
-from webapp.services.sealing.tree import HASH, WIDTH
+from webapp.services.sealing.tree import HASH, WIDTH, around
 from webapp.wording import said
 
 INCLUSION, CONSISTENCY = "parecer-proof-1", "parecer-consistency-1"
@@ -79,47 +79,40 @@ def consistency(seals: Seals, first: int, second: int) -> dict[str, Any]:
 
 def place(record_id: str) -> tuple[int, Sealed] | None:
     """Where a record is in the tree, and the newest checkpoint; None while it is not sealed, or no longer there."""
-    leaf = session().execute(select(Leaf.seq, Leaf.hash).where(Leaf.record_id == record_id)).first()
-    newest = sealing.newest()
-    if leaf is None or newest is None:
+    found, newest = _index(record_id), sealing.newest()
+    return None if found is None or newest is None else (found[0], newest)
+
+
+def _index(record_id: str) -> tuple[int, str] | None:
+    """Where a record is in the tree, and its leaf."""
+    columns = (Leaf.seq, Leaf.hash, Leaf.canonical)
+    leaf = session().execute(select(*columns).where(Leaf.record_id == record_id)).first()
+    if leaf is None:
         return None
-    tile = (
-        session()
-        .execute(
-            select(Tile.number, Tile.hashes)
-            .where(Tile.level == 0, Tile.last_seq >= leaf.seq)
-            .order_by(Tile.last_seq)
-            .limit(1)
-        )
-        .first()
-    )
-    if tile is None:
-        return None
-    at = _find(tile.hashes, leaf.hash)
-    return None if at is None else (tile.number * WIDTH + at, newest)
+    holding = select(Tile.number, Tile.hashes).where(Tile.level == 0, Tile.last_seq >= leaf.seq)
+    tile = session().execute(holding.order_by(Tile.last_seq).limit(1)).first()
+    at = None if tile is None else _find(tile.hashes, leaf.hash)
+    return None if tile is None or at is None else (tile.number * WIDTH + at, leaf.canonical)
 
 
 def _proof(seals: Seals, record_id: str, size: int | None) -> dict[str, Any]:
-    found = place(record_id)
-    if found is None:
+    found = _index(record_id)
+    against = sealing.newest() if size is None else sealing.at_size(size)
+    if found is None or (against is None and size is None):
         raise Conflict(said("This is not sealed yet, which takes some seconds; try again in a moment."))
-    index, against = found
-    if size is not None:
-        kept = sealing.at_size(size)
-        if kept is None:
-            raise NotFound(said("There is no checkpoint of {n} entries.", n=size))
-        against = kept
+    if against is None:
+        raise NotFound(said("There is no checkpoint of {n} entries.", n=size))
+    index, canonical = found
     if index >= against.size:
         raise Conflict(
             said("This came after the first {n} entries; take a later checkpoint.", n=against.size)
         )
-    canonical = session().scalars(select(Leaf.canonical).where(Leaf.record_id == record_id)).one()
     return {
         "format": INCLUSION,
         "id": record_id,
         "leaf": canonical,
         "index": index,
-        "path": _joined(sealing.prover().inclusion(index, against.size)),
+        "path": _joined(sealing.prover(around(index, against.size)).inclusion(index, against.size)),
         "checkpoint": against.note,
         "keys": [key.text() for key in seals.keys.known()],
     }

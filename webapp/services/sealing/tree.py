@@ -7,7 +7,7 @@ written some KB at a time, however large it is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 HASH = 32
 WIDTH = 256
@@ -91,12 +91,18 @@ def edge_places(size: int) -> list[Place]:
     return places
 
 
-class Prover:
-    """Proofs out of tiles, which `tile` gets by their place."""
+def around(index: int, size: int) -> list[Place]:
+    """All tiles that the proof of one leaf in a tree of `size` may need: those above it, and the edge."""
+    places = edge_places(size)
+    return list(dict.fromkeys([*((level, index // WIDTH ** (level + 1)) for level, _ in places), *places]))
 
-    def __init__(self, tile: Callable[[Place], bytes]) -> None:
+
+class Prover:
+    """Proofs out of tiles, which `tile` gets by their place where they are not among `tiles`."""
+
+    def __init__(self, tile: Callable[[Place], bytes], tiles: Mapping[Place, bytes] | None = None) -> None:
         self._get = tile
-        self._tiles: dict[Place, bytes] = {}
+        self._tiles = dict(tiles or {})
 
     def root(self, size: int) -> bytes:
         """The root over the first `size` leaves."""
