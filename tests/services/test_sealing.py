@@ -151,7 +151,7 @@ def test_the_tile_of_a_leaf_is_found_in_an_index(desk: Desk, keys: Keyring, acto
     [made] = predictions.make(desk, actor("alice"), ask(SETOSA))
     sealing.seal(keys)
     with queries() as asked:
-        proofs.place(made.id)
+        proofs.of_prediction(desk.seals, actor("alice"), made.id)
     connection = session().connection()
     for statement, parameters in asked:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)

@@ -14,6 +14,7 @@ from webapp.services.sealing.tree import (
     Place,
     Prover,
     around,
+    climb,
     edge_places,
     leaf_hash,
 )
@@ -133,7 +134,11 @@ def test_every_proof_up_to_130_leaves_is_that_of_the_definition() -> None:
     grown = Grown().grow(130)
     for n in range(1, 131):
         for m in range(n):
-            assert grown.prover().inclusion(m, n) == PATH(m, grown.hashes[:n])
+            path = grown.prover().inclusion(m, n)
+            assert path == PATH(m, grown.hashes[:n])
+            assert climb(m, n, grown.hashes[m], path) == MTH(grown.hashes[:n])
+            assert climb(m, n, grown.hashes[m], [*path, b""]) == b""
+            assert n == 1 or climb(m, n, grown.hashes[m], path[:-1]) != MTH(grown.hashes[:n])
             assert grown.prover().consistency(m + 1, n) == SUBPROOF(m + 1, grown.hashes[:n], True)
 
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from tests.services.test_predictions import SETOSA, Cast, ask
 from tests.web.conftest import Browser as Typing
+from webapp.db.base import session, transaction
 from webapp.services import predictions, sealing
 from webapp.services.verifying import claims, runs
 
@@ -55,6 +57,43 @@ def test_a_record_says_where_it_is_sealed_and_gives_its_proof(
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{record}.proof.json"'
     assert json.loads(answer.data)["checkpoint"] == sealed.note
     assert signed_in("bob").get(f"/predictions/{record}/proof.json").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE predictions SET inputs = replace(inputs, '5', '6')", "the inputs are not what"),
+        ("UPDATE predictions SET output = replace(output, 'setosa', 'virginica')", "the answer is not what"),
+        ("UPDATE predictions SET output = '{'", "the answer is not what"),
+        ("UPDATE predictions SET inputs = 'x'", "the inputs are not what"),
+        ("UPDATE predictions SET label = 'virginica'", "what is searched for is not what"),
+        ("UPDATE predictions SET created_us = created_us - 1", "the record is not what its entry says"),
+        ("UPDATE predictions SET salts = NULL, inputs = NULL", "gone without an erasure"),
+        ("UPDATE leaves SET canonical = canonical || ' '", "not what its hash was made of"),
+        ("DELETE FROM leaves WHERE kind = 'prediction'", "the record is gone"),
+        ("UPDATE tiles SET hashes = zeroblob(length(hashes))", "not the one that was sealed"),
+        ("UPDATE checkpoints SET note = replace(note, 'parecer/', 'pareces/')", "is not signed by a key"),
+        ("UPDATE checkpoints SET note = 'nothing'", "is not signed by a key"),
+    ],
+)
+def test_an_altered_record_says_so_on_page_and_paper(
+    signed_in: Browser, record: str, sealed: sealing.Sealed, statement: str, told: str
+) -> None:
+    if session().get_bind().dialect.name != "sqlite":
+        statement = statement.replace(
+            "zeroblob(length(hashes))", "decode(repeat('00', length(hashes)), 'hex')"
+        )
+    browser = signed_in("alice")
+    assert "This record is altered" not in browser.get(f"/predictions/{record}").text
+    assert "and as it was sealed" in browser.get(f"/predictions/{record}").text
+    with transaction() as current:
+        current.execute(text(statement))
+    assert browser.get("/predictions").status_code == 200
+    for page in (f"/predictions/{record}", f"/predictions/{record}/print"):
+        answer = browser.get(page)
+        assert answer.status_code == 200
+        assert "This record is altered" in answer.text and told in answer.text
+        assert "and as it was sealed" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/predictions/{record}/print", "/audit/print", "/audit", "/audit/live"])

@@ -250,8 +250,7 @@ def _records(rows: Sequence[Row[Any]]) -> list[Record]:
 
 def _record(row: Row[Any], erasures: Mapping[int, Erasure]) -> Record:
     columns = dict(row._mapping)
-    inputs = orjson.loads(columns["inputs"]) if columns["inputs"] else {}
-    output = orjson.loads(columns["output"]) if columns["output"] else {}
+    inputs, output = _object(columns["inputs"]), _object(columns["output"])
     columns.pop("output")
     columns.update(
         version=str(columns["version"]),
@@ -262,10 +261,19 @@ def _record(row: Row[Any], erasures: Mapping[int, Erasure]) -> Record:
         inputs=inputs.get("received"),
         used=inputs.get("used", inputs.get("received")),
         defaulted=inputs.get("defaulted", []),
-        timings=orjson.loads(columns["timings"]),
+        timings=_object(columns["timings"]),
         erasure=erasures.get(row.erasure),
     )
     return Record(**columns)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    """What was kept as a JSON object; nothing where it is none any more, so that one damaged record hides no other."""
+    try:
+        found = orjson.loads(text) if text else None
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 def _signer(actor: Actor, filters: Filters, key: str) -> Signer:

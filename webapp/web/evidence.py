@@ -201,4 +201,4 @@ def _file(data: bytes, name: str, kind: str) -> Response:
     return answer
 
 
-GLOBALS = {"seal_now": seal, "where_sealed": proofs.place}
+GLOBALS = {"seal_now": seal}

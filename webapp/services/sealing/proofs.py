@@ -15,7 +15,7 @@ from webapp.db.base import session, snapshot
 from webapp.errors import Conflict, NotAllowed, NotFound
 from webapp.services import history, sealing
 from webapp.services.people import Actor
-from webapp.services.sealing import Sealed, Seals
+from webapp.services.sealing import Seals
 from webapp.services.sealing.tree import HASH, WIDTH, around
 from webapp.wording import said
 
@@ -77,42 +77,33 @@ def consistency(seals: Seals, first: int, second: int) -> dict[str, Any]:
     }
 
 
-def place(record_id: str) -> tuple[int, Sealed] | None:
-    """Where a record is in the tree, and the newest checkpoint; None while it is not sealed, or no longer there."""
-    found, newest = _index(record_id), sealing.newest()
-    return None if found is None or newest is None else (found[0], newest)
-
-
-def _index(record_id: str) -> tuple[int, str] | None:
-    """Where a record is in the tree, and its leaf."""
-    columns = (Leaf.seq, Leaf.hash, Leaf.canonical)
-    leaf = session().execute(select(*columns).where(Leaf.record_id == record_id)).first()
-    if leaf is None:
-        return None
-    holding = select(Tile.number, Tile.hashes).where(Tile.level == 0, Tile.last_seq >= leaf.seq)
+def index(seq: int, digest: bytes) -> int | None:
+    """Where the leaf of that number and hash is in the tree; None while it is not sealed, or where it is another."""
+    holding = select(Tile.number, Tile.hashes).where(Tile.level == 0, Tile.last_seq >= seq)
     tile = session().execute(holding.order_by(Tile.last_seq).limit(1)).first()
-    at = None if tile is None else _find(tile.hashes, leaf.hash)
-    return None if tile is None or at is None else (tile.number * WIDTH + at, leaf.canonical)
+    at = None if tile is None else _find(tile.hashes, digest)
+    return None if tile is None or at is None else int(tile.number) * WIDTH + at
 
 
 def _proof(seals: Seals, record_id: str, size: int | None) -> dict[str, Any]:
-    found = _index(record_id)
+    columns = (Leaf.seq, Leaf.hash, Leaf.canonical)
+    leaf = session().execute(select(*columns).where(Leaf.record_id == record_id)).first()
+    at = None if leaf is None else index(leaf.seq, leaf.hash)
     against = sealing.newest() if size is None else sealing.at_size(size)
-    if found is None or (against is None and size is None):
+    if leaf is None or at is None or (against is None and size is None):
         raise Conflict(said("This is not sealed yet, which takes some seconds; try again in a moment."))
     if against is None:
         raise NotFound(said("There is no checkpoint of {n} entries.", n=size))
-    index, canonical = found
-    if index >= against.size:
+    if at >= against.size:
         raise Conflict(
             said("This came after the first {n} entries; take a later checkpoint.", n=against.size)
         )
     return {
         "format": INCLUSION,
         "id": record_id,
-        "leaf": canonical,
-        "index": index,
-        "path": _joined(sealing.prover(around(index, against.size)).inclusion(index, against.size)),
+        "leaf": leaf.canonical,
+        "index": at,
+        "path": _joined(sealing.prover(around(at, against.size)).inclusion(at, against.size)),
         "checkpoint": against.note,
         "keys": [key.text() for key in seals.keys.known()],
     }

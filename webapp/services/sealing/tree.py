@@ -155,6 +155,22 @@ class Prover:
         return perfect(self._tiles[place][at * HASH : (at + length) * HASH])
 
 
+def climb(index: int, size: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
+    """The root that a leaf's hash and its path lead to (RFC 9162 §2.1.3.2); b"" for a path of another length."""
+    here, last, found = index, size - 1, leaf
+    for sibling in path:
+        if not last:
+            return b""
+        if here & 1 or here == last:
+            found = node_hash(sibling, found)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            found = node_hash(found, sibling)
+        here, last = here >> 1, last >> 1
+    return b"" if last else found
+
+
 def _split(length: int) -> int:
     """The largest power of two smaller than `length`."""
     return 1 << (length - 1).bit_length() - 1

@@ -22,10 +22,11 @@ from webapp.services.verifying import agreement
 from webapp.services.verifying.claims import Claim
 from webapp.services.verifying.findings import Findings, Outside
 from webapp.services.verifying.leaves import leniently
+from webapp.services.verifying.one import Standing, standing
 from webapp.services.verifying.walk import Tell, Walk
 from webapp.wording import said
 
-__all__ = ["Findings", "Outside", "verify", "verify_in", "verify_on"]
+__all__ = ["Findings", "Outside", "Standing", "standing", "verify", "verify_in", "verify_on"]
 
 
 def verify(keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None) -> Findings:

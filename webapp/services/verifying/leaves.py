@@ -81,10 +81,9 @@ class Reader:
         mark, raw = ("?", "CAST({} AS BLOB)") if self._sqlite else ("%s", "convert_to({}, 'UTF8')")
         names = [f"l.{n}" for n in _LEAF] + [f"p.{n}" for n in (*_COVERED, *_MORE)]
         names = [raw.format(n) if n in ("l.canonical", "p.inputs", "p.output") else n for n in names]
-        self._rows = (
-            f"SELECT {', '.join(names)} FROM leaves l LEFT JOIN predictions p ON p.id = l.record_id "  # noqa: S608
-            f"WHERE l.seq > {mark} AND l.seq <= {mark} ORDER BY l.seq LIMIT {mark}"
-        )
+        both = f"SELECT {', '.join(names)} FROM leaves l LEFT JOIN predictions p ON p.id = l.record_id"  # noqa: S608
+        self._rows = f"{both} WHERE l.seq > {mark} AND l.seq <= {mark} ORDER BY l.seq LIMIT {mark}"
+        self._one = f"{both} WHERE l.record_id = {mark}"
         self._mark = mark
         versions = connection.execute(
             select(
@@ -105,6 +104,14 @@ class Reader:
     def stretch(self, after: int, up_to: int, most: int = MOST) -> list[tuple[Any, ...]]:
         """The leaves whose `seq` is in that range, with the columns of their predictions."""
         return self._fetch(self._rows, (after, up_to, most))
+
+    def one(self, record_id: str) -> tuple[Any, ...] | None:
+        """The leaf of one record, whatever stands before and after it; None where there is none."""
+        found = self._fetch(self._one, (record_id,))
+        if not found:
+            return None
+        self._due[found[0][5]] = found[0][6]
+        return found[0]
 
     def _fetch(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         cursor = self._driver.cursor()

@@ -16,6 +16,7 @@ from webapp.ml.schema import Feature
 from webapp.services import disclosures, history, holds, judging, outcomes, registry, reviews
 from webapp.services.clock import now_us
 from webapp.services.history import Filters, Record
+from webapp.services.verifying import standing
 from webapp.web.addresses import COLUMNS, kept
 from webapp.web.forms.notation import Notation
 from webapp.web.history.blueprint import blueprint
@@ -78,6 +79,7 @@ def print_record(record_id: str) -> str:
         "history/print.html",
         record=found,
         sheet=_sheet(found),
+        standing=standing(desk().seals.keys, found.id),
         reviews=reviews.of(found.id),
         outcomes=outcomes.of(found.id),
         printed_us=now_us(),
@@ -146,6 +148,7 @@ def _page(record_id: str, problems: Sequence[Problem] = ()) -> str:
         "history/record.html",
         record=found,
         sheet=_sheet(found),
+        standing=standing(desk().seals.keys, found.id),
         stages=_stages(found),
         became=_became(told, true),
         review=told[-1] if told else None,
