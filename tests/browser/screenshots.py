@@ -51,6 +51,7 @@ def main() -> None:
             ask_by_api(server, folder)
             pages = {name: sign_in(browser.new_page(**screen(server)), name) for name in ("alice", "dave")}
             ask_by_form(pages["alice"])
+            take_audit(pages["dave"])
             spread(folder / "parecer.db")
             take(pages["alice"], pages["dave"])
             take_portuguese(browser, server)
@@ -165,6 +166,17 @@ def take(alice: Page, dave: Page) -> None:
     alice.emulate_media(media="print")
     alice.evaluate("document.body.style.padding = '18mm'")  # the margins that only a printer adds
     shoot(alice, "printed-record")
+
+
+def take_audit(page: Page) -> None:
+    """A verification against a checkpoint that was taken away before; `spread` would be found by one."""
+    page.goto("/audit")
+    with page.expect_download() as download:
+        page.click("text=Download the checkpoint")
+    page.fill("#checkpoint", download.value.path().read_text())
+    page.click("text=Verify every entry")
+    page.wait_for_selector(".note.ok", timeout=60_000)
+    shoot(page, "audit", full_page=True)
 
 
 def take_batch(page: Page) -> None:

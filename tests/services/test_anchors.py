@@ -120,6 +120,15 @@ def test_a_checkpoint_goes_everywhere_once_a_day(
     assert [held.holds for held in verify(keys, claims.read_all(file.read_text())).outside] == [True, True]
 
 
+def test_a_new_key_is_told_at_once(sealed: sealing.Sealed, post: Post, app: Flask) -> None:
+    places = Places(webhook=post.url)
+    anchors.send_due(places)
+    made = sealing.rotate(app.extensions["desk"].seals.keys)
+    assert anchors.send_due(places) == 1
+    assert post.got[-1]["note"] == made.note
+    assert anchors.send_due(places) == 0
+
+
 def test_what_fails_is_told_once_and_tried_again(sealed: sealing.Sealed, post: Post, tmp_path: Path) -> None:
     places = Places(tmp_path / "no" / "such" / "folder", "a@example.org", post.url, "smtp://127.0.0.1:9")
     post.status = 302  # whom it points to is not who was named

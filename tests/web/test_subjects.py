@@ -95,6 +95,10 @@ def test_the_file_has_all_and_its_event_names_nobody(browser: Open, app: Flask, 
 def test_the_print_has_all_and_is_noted(browser: Open, app: Flask, actor: Who) -> None:
     record = one()
     reviews.override(app.extensions["desk"].store, actor("dave"), record, "virginica", "seen")
+    for address in ("/admin/subjects/print?subject=case+7", "/admin/subjects.json?subject=case+7"):
+        assert (
+            browser("carol").client.head(address).status_code == 200
+        )  # shows nothing, so that nothing is noted
     page = browser("carol").get("/admin/subjects/print?subject=case+7").text
     for said in (record, "Petal length", "overridden", "seen", "case 7"):
         assert said in page

@@ -159,8 +159,8 @@ def _told(found: Findings) -> Iterator[str]:
         yield "Something is altered. What to do: docs/how-to/audit.md."
     elif found.anchored:
         yield (
-            f"Nothing is altered. The first {found.anchored} entries are as the checkpoint from outside has them; "
-            f"{found.unanchored} after them are unanchored."
+            f"Nothing is altered. The first {found.anchored} entries are as the checkpoint from outside has them. "
+            f"Unanchored after them: {found.unanchored}."
         )
     else:
         yield (

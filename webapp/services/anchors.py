@@ -1,6 +1,7 @@
 """Sending checkpoints elsewhere, so that somebody else can say what the record was: a file, an e-mail, a webhook.
 
-Once a day to each place that is set; what fails is tried again every hour, and shown on the audit page.
+Once a day to each place that is set, and at once when the sealing key or the log has changed; what fails is tried again
+every hour, and shown on the audit page.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
+from sqlalchemy import func, select
 
-from webapp.db import Anchor
+from webapp.db import Anchor, Event
 from webapp.db.base import session, transaction
 from webapp.services import audit, sealing
 from webapp.services.clock import now_us
@@ -33,6 +35,8 @@ DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 #: Seconds that a place may take to answer, and bytes of its answer that are looked at.
 PATIENCE, MOST_READ = 20, 1_024
 LONGEST_ERROR = 200
+#: After these, one who keeps checkpoints has to know another key, or that entries were lost.
+TURNS = ("seal-key", "restore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +152,10 @@ def send_due(places: Places) -> int:
     newest = sealing.newest()
     if newest is None:
         return 0
-    sent = 0
+    sent, turned_us = 0, _turned_us()
     for channel, send in places.channels().items():
         row = session().get(Anchor, channel, populate_existing=True)
-        if row is not None and not _due(row):
+        if row is not None and not _due(row, turned_us):
             continue
         session().rollback()  # nobody's transaction is to last as long as another server's patience
         error = ""
@@ -164,11 +168,17 @@ def send_due(places: Places) -> int:
     return sent
 
 
-def _due(row: Anchor) -> bool:
+def _turned_us() -> int:
+    """When something last came about that whoever keeps checkpoints should hear of; 0: never."""
+    there = select(func.max(Event.at_us)).where(Event.kind.in_(TURNS))
+    return session().scalar(there) or 0
+
+
+def _due(row: Anchor, turned_us: int) -> bool:
     now = now_us()
     if row.error:
         return now - row.tried_us >= HOUR_US
-    return row.sent_us is None or now - row.sent_us >= DAY_US
+    return row.sent_us is None or now - row.sent_us >= DAY_US or row.sent_us < turned_us <= now
 
 
 def _utc(us: int) -> str:

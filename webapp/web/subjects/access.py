@@ -60,6 +60,9 @@ def print_all() -> BaseResponse | str:
     name = request.args.get("subject", "")
     if not name:
         return redirect(url_for("subjects.index"))
+    if request.method == "HEAD":
+        subjects.find(actor(), name)
+        return ""
     found, event, told = subjects.take(actor(), name, "print")
     records = list(islice(told, MOST_PRINTED))
     used = {(t.record.model, t.record.version) for t in records}
