@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,10 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import refresh
 
+from config import ROOT
 from webapp.errors import InvalidInput, Problem
 from webapp.ml.schema import Feature, Learned, Schema
 from webapp.ml.schema.features import Choice, Output
-from webapp.web import words
+from webapp.web import events, words
 from webapp.web.languages import told
 from webapp.wording import Said, in_words
 
@@ -116,3 +118,17 @@ def test_the_words_of_the_csrf_library_reach_no_page(client: FlaskClient) -> Non
 def test_what_was_said_stays_said(portuguese: None) -> None:
     detail = InvalidInput([Problem("#/a", "b"), Problem("#/c", "d")]).detail
     assert isinstance(detail, Said) and told(detail) == "a: b (e mais 1)"
+
+
+def test_every_event_that_is_kept_has_a_word() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "webapp").rglob("*.py"))
+    kept = set(re.findall(r'audit\.append\(\s*\w+,\s*"([a-z-]+)"', source))
+    assert {"backup", "restore", "publish"} <= kept
+    assert kept - set(events.KINDS) == set()
+
+
+def test_what_a_restore_says_is_said_in_the_language_of_the_reader(portuguese: None) -> None:
+    facts = {"entries": 7, "lost_after": 7, "signed": 9, "backup": "2026-01-01"}
+    assert events.fact_words(facts).striptags() == (
+        "lançamentos 7 · lançamentos perdidos depois de 7 · assinados antes 9 · backup de 2026-01-01"
+    )

@@ -49,6 +49,8 @@ KINDS = {
     "anchor": lazy_gettext("Checkpoint sent"),
     "anchor-failed": lazy_gettext("Checkpoint not sent"),
     "settings": lazy_gettext("Settings changed"),
+    "backup": lazy_gettext("Backup made"),
+    "restore": lazy_gettext("Database put back from a backup"),
 }
 FACTS = {
     "model": lazy_gettext("model"),
@@ -93,6 +95,14 @@ FACTS = {
     "scope": lazy_gettext("of"),
     "from": lazy_gettext("from"),
     "to": lazy_gettext("to"),
+    "entries": lazy_gettext("entries"),
+    "lost_after": lazy_gettext("entries lost after"),
+    "signed": lazy_gettext("signed before"),
+    "backup": lazy_gettext("backup of"),
+    "files": lazy_gettext("files"),
+    "bytes": lazy_gettext("bytes"),
+    "with_keys": lazy_gettext("with the secret keys"),
+    "with_files": lazy_gettext("with the files of batches"),
 }
 VALUES = {
     "code": lazy_gettext("the code"),
@@ -100,6 +110,9 @@ VALUES = {
     "confirmed": lazy_gettext("confirmed"),
     "overridden": lazy_gettext("overridden"),
     "subject": lazy_gettext("one data subject"),
+    "file": lazy_gettext("a file"),
+    "email": lazy_gettext("e-mail"),
+    "webhook": lazy_gettext("a webhook"),
 }
 #: Told only where they are so.
 SPECIAL = frozenset({"despite_floor", "by_subject", "reapplied", "expired"})
