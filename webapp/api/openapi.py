@@ -8,12 +8,12 @@ from typing import Any
 from apispec import APISpec
 
 from webapp.api import openapi_audit, openapi_jobs
+from webapp.api.schemas import MOMENT, TEXT, object_of
 from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
 from webapp.services.registry import ModelDetail
 
 JSON = "application/json"
-TEXT: dict[str, Any] = {"type": "string"}
 MODEL = {"name": "model", "in": "path", "required": True, "schema": {**TEXT, "maxLength": 63}}
 RECORD_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "maxLength": 49}}
 KEY = {
@@ -127,20 +127,15 @@ def _operation(
     return operation
 
 
-def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-
-
 def _maybe(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": [schema["type"], "null"]}
 
 
 def _list_of(name: str) -> dict[str, Any]:
-    return _object({"data": {"type": "array", "items": _ref(name)}})
+    return object_of({"data": {"type": "array", "items": _ref(name)}})
 
 
 PREDICT_ERRORS = (401, 403, 404, 409, 415, 422)
-MOMENT = {**TEXT, "format": "date-time"}
 NUMBER = {"type": "number"}
 SCORES = {"type": ["object", "null"], "additionalProperties": NUMBER}
 ANSWER = {
@@ -156,23 +151,23 @@ ANSWER = {
     "created_at": MOMENT,
 }
 SCHEMAS: dict[str, dict[str, Any]] = {
-    "Problem": _object(
+    "Problem": object_of(
         {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "instance": TEXT},
-        {"errors": {"type": "array", "items": _object({"pointer": TEXT, "detail": TEXT})}},
+        {"errors": {"type": "array", "items": object_of({"pointer": TEXT, "detail": TEXT})}},
     ),
-    "Warning": _object({"feature": TEXT, "kind": TEXT, "detail": TEXT}),
-    "Prediction": _object(ANSWER, {"unit": _maybe(TEXT)}),
-    "Predictions": _object({"predictions": {"type": "array", "items": {"type": "object"}}}),
-    "Record": _object(
+    "Warning": object_of({"feature": TEXT, "kind": TEXT, "detail": TEXT}),
+    "Prediction": object_of(ANSWER, {"unit": _maybe(TEXT)}),
+    "Predictions": object_of({"predictions": {"type": "array", "items": {"type": "object"}}}),
+    "Record": object_of(
         {**ANSWER, "prediction": {}, "inputs": {"type": ["object", "null"]}, "user": TEXT, "channel": TEXT},
         {
             "review": _maybe(TEXT),
             "outcome": _maybe(TEXT),
             "state": {"enum": ["active", "restricted", "erased"]},
-            "erasure": _object({"at": MOMENT, "basis": TEXT}),
+            "erasure": object_of({"at": MOMENT, "basis": TEXT}),
         },
     ),
-    "Outcome": _object(
+    "Outcome": object_of(
         {
             "id": TEXT,
             "actual": {"type": ["string", "number"]},
@@ -183,11 +178,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "created_at": MOMENT,
         }
     ),
-    "Tokens": _object(
+    "Tokens": object_of(
         {"access_token": TEXT, "refresh_token": TEXT, "token_type": TEXT, "expires_in": {"type": "integer"}}
     ),
-    "Model": _object({"name": TEXT, "title": TEXT, "task": TEXT, "version": TEXT}),
-    "Version": _object(
+    "Model": object_of({"name": TEXT, "title": TEXT, "task": TEXT, "version": TEXT}),
+    "Version": object_of(
         {"version": TEXT, "live": {"type": "boolean"}, "artifact_sha256": TEXT, "created_at": MOMENT}
     ),
 }
@@ -195,7 +190,7 @@ _OTP = {
     **TEXT,
     "description": "Code of the second factor, or a recovery code; where it is needed and left out, the answer is 401.",
 }
-_LOGIN = _object({"username": TEXT, "password": TEXT}, {"otp": _OTP})
+_LOGIN = object_of({"username": TEXT, "password": TEXT}, {"otp": _OTP})
 _PAGING = [
     {
         "name": "limit",
@@ -206,7 +201,7 @@ _PAGING = [
     {"name": "cursor", "in": "query", "schema": TEXT},
     *({"name": name, "in": "query", "schema": TEXT} for name in WORDS),
 ]
-_PAGE = _object(
+_PAGE = object_of(
     {
         "data": {"type": "array", "items": _ref("Record")},
         "has_more": {"type": "boolean"},
@@ -214,7 +209,7 @@ _PAGE = _object(
     }
 )
 _ACTUAL = {
-    **_object(
+    **object_of(
         {
             "actual": {
                 "type": ["string", "number", "boolean"],

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-TEXT: dict[str, Any] = {"type": "string"}
+from webapp.api.schemas import TEXT, object_of
+
 MAYBE: dict[str, Any] = {"type": ["string", "null"]}
 SIZE: dict[str, Any] = {"type": "integer", "minimum": 1}
 KEYS = {"type": "array", "items": TEXT}
 
 
-def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-
-
 SCHEMAS = {
-    "Proof": _object(
+    "Proof": object_of(
         {
             "format": TEXT,
             "id": TEXT,
@@ -36,8 +33,8 @@ SCHEMAS = {
             "note_salt": MAYBE,
         },
     ),
-    "Consistency": _object({"format": TEXT, "from": TEXT, "to": TEXT, "path": TEXT, "keys": KEYS}),
-    "Checkpoint": _object(
+    "Consistency": object_of({"format": TEXT, "from": TEXT, "to": TEXT, "path": TEXT, "keys": KEYS}),
+    "Checkpoint": object_of(
         {
             "origin": TEXT,
             "size": SIZE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-TEXT: dict[str, Any] = {"type": "string"}
+from webapp.api.schemas import MOMENT, TEXT, object_of
+
 COUNT = {"type": "integer", "minimum": 0}
-MOMENT = {**TEXT, "format": "date-time"}
 STATES = ["checking", "checked", "refused", "running", "done", "cancelled", "stopped", "failed"]
 ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "maxLength": 49}}
 PAGING = [
@@ -18,17 +18,13 @@ PAGING = [
     },
     {"name": "cursor", "in": "query", "schema": TEXT},
 ]
-PROBLEM = {
-    "type": "object",
-    "properties": {"row": COUNT, "line": COUNT, "column": TEXT, "detail": TEXT},
-    "required": ["row", "line", "column", "detail"],
-}
+PROBLEM = object_of({"row": COUNT, "line": COUNT, "column": TEXT, "detail": TEXT})
 _MEMBERS = {
     "id": TEXT,
     "model": TEXT,
     "version": TEXT,
     "state": {"enum": STATES},
-    "file": {"type": "object", "properties": {"name": TEXT, "bytes": COUNT}, "required": ["name", "bytes"]},
+    "file": object_of({"name": TEXT, "bytes": COUNT}),
     "rows": COUNT,
     "bad_rows": COUNT,
     "rows_done": COUNT,
@@ -47,7 +43,7 @@ _MEMBERS = {
     "started_at": {"type": ["string", "null"]},
     "finished_at": {"type": ["string", "null"]},
 }
-JOB = {"type": "object", "properties": _MEMBERS, "required": list(_MEMBERS)}
+JOB = object_of(_MEMBERS)
 _FORM = {
     "type": "object",
     "properties": {
