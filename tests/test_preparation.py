@@ -1,7 +1,9 @@
-"""Starting twice at once."""
+"""Starting: twice at once, and with no more than it takes."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import Settings
+from config import ROOT, Settings
 from tests.conftest import close
 from webapp import preparation
 from webapp.app import create_app
@@ -40,3 +42,8 @@ def test_two_first_starts_at_once_publish_the_demo_models_once(
     for app in apps:
         close(app)
     assert published == ["iris"]
+
+
+def test_who_only_serves_imports_no_migrations() -> None:
+    code = "import sys, webapp.app; assert not {'alembic', 'mako', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

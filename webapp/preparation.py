@@ -6,12 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import Connection, Engine
 
@@ -22,6 +18,10 @@ from webapp.extensions import db
 from webapp.services import erasure, installation, predictions, registry, users
 from webapp.services.backups.placing import settle
 from webapp.services.backups.serving import Serving, alone, unfinished
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 PREPARE_SECONDS = 300.0
@@ -64,9 +64,12 @@ def get_ready(app: Flask, lock: Path, *, demos: bool, settings: Mapping[str, str
 
 def migrate(engine: Engine | None = None) -> None:
     """Bring the database, or another one, to the newest revision."""
+    from alembic import command  # a fifth of all that is imported, and whoever only serves needs none of it
+    from alembic.runtime.migration import MigrationContext
+
     with (engine or db.engine).connect() as connection:
         there = MigrationContext.configure(connection).get_current_revision()
-    if there == ScriptDirectory.from_config(_settings()).get_current_head():
+    if there == _scripts().get_current_head():
         return  # and no reference need be followed to see that none leads nowhere
     with migrating(engine) as settings:
         command.upgrade(settings, "head")
@@ -74,10 +77,18 @@ def migrate(engine: Engine | None = None) -> None:
 
 def revisions() -> set[str]:
     """All that this software knows."""
-    return {script.revision for script in ScriptDirectory.from_config(_settings()).walk_revisions()}
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
+def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_settings())
 
 
 def _settings() -> Config:
+    from alembic.config import Config
+
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
     return settings
