@@ -50,7 +50,7 @@ def whole(path: Path) -> bool:
     try:
         with reading(path) as c:
             return [row[0] for row in c.execute("PRAGMA integrity_check")] == [b"ok"]
-    except pysqlite3.Error:
+    except (pysqlite3.Error, UnicodeDecodeError):  # of an error's own text
         return False
 
 

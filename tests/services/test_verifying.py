@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ from webapp.services.audit import commitment
 from webapp.services.desk import Desk
 from webapp.services.erasure import Order
 from webapp.services.sealing.keys import Keyring
+from webapp.services.sealing.notes import Key
 from webapp.services.sealing.tree import leaf_hash
 from webapp.services.targets import Target
 from webapp.services.verifying import Findings, claims, verify
@@ -64,6 +66,33 @@ def test_an_untouched_record_is_found_untouched(
     assert seen[-1] == (found.size + 7, found.size + 7)
     assert (found.anchored, found.unanchored) == (0, found.size + 7)
     assert found.rate > 0 < found.bare_rate
+
+
+def test_what_is_sealed_while_it_reads_alarms_nobody(
+    ids: list[str], keys: Keyring, desk: Desk, actor: Cast, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note kept with the key may speak for entries that came after the snapshot."""
+    known = keys.known
+
+    def busy() -> list[Key]:
+        def others() -> None:
+            with app.app_context():
+                predictions.make(desk, alice, ask(SETOSA))
+                monkeypatch.setattr(keys, "known", known)
+                sealing.seal(keys)
+
+        alice = actor("alice")
+        thread = threading.Thread(target=others)
+        thread.start()
+        thread.join()
+        return known()
+
+    monkeypatch.setattr(keys, "known", busy)
+    size = sealing.log().size
+    session().rollback()
+    found = verify(keys)
+    assert (told(found), found.size) == ("", size)
+    assert verify(keys).size == size + 1
 
 
 def test_findings_survive_being_stored(ids: list[str], keys: Keyring) -> None:

@@ -44,10 +44,11 @@ def verify_in(
     engine: Engine, keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None
 ) -> Findings:
     """As `verify`, in any database, over a connection of its own."""
+    newest = _remembered(keys)  # before the snapshot, or it may speak for entries that came after that
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     nothing = Findings()
     with _damage(engine, nothing), engine.connect().execution_options(**level) as connection:
-        return verify_on(connection, keys, outside, tell)
+        return verify_on(connection, keys, outside, tell, newest)
     return nothing  # not even opened
 
 
@@ -56,12 +57,17 @@ def verify_on(
     keys: Keyring,
     outside: Sequence[Claim] = (),
     tell: Tell = lambda done, total: None,
+    newest: str | None = None,
 ) -> Findings:
-    """As `verify`, of the moment that this connection's transaction reads."""
+    """As `verify`, of the moment that this connection's transaction reads.
+
+    `newest` is the note kept with the key as it was before that moment; without it, that of now.
+    """
+    newest = _remembered(keys) if newest is None else newest
     begun, found = time.perf_counter(), Findings()
     good: set[str] = set()
     with _damage(connection.engine, found):
-        walk = Walk(connection, keys, outside, found, tell)
+        walk = Walk(connection, keys, newest, outside, found, tell)
         good = walk.good
         walk.leaves()
     with _damage(connection.engine, found), leniently(connection.connection):
@@ -74,6 +80,13 @@ def verify_on(
     found.seconds = time.perf_counter() - begun
     found.rate = (found.size + found.unsealed) / found.seconds
     return found
+
+
+def _remembered(keys: Keyring) -> str:
+    try:
+        return keys.newest()
+    except OSError:
+        return "unreadable"
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, select
 from webapp.db import Checkpoint
 from webapp.services import sealing
 from webapp.services.sealing import notes
-from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Key, Unsound
 from webapp.services.sealing.tree import Edge
 from webapp.services.verifying import restores
@@ -30,13 +29,19 @@ class Roots:
     """Stored checkpoints, those from outside, and the note that is kept with the key."""
 
     def __init__(
-        self, connection: Connection, keys: Keyring, outside: Sequence[Claim], found: Findings, total: int
+        self,
+        connection: Connection,
+        keys: list[Key],
+        newest: str,
+        outside: Sequence[Claim],
+        found: Findings,
+        total: int,
     ) -> None:
         self._connection, self._found = connection, found
-        self._keys: list[Key] = keys.known()
+        self._keys = keys
         self._claims = sorted(outside, key=lambda claim: claim.size)
         self._restores = restores.of(connection)
-        self._remembered = self._kept(keys, total)
+        self._remembered = self._kept(newest, total)
         self._signed = self._checkpoints()
         self._next = next(self._signed, None)
         self._newest = 0
@@ -135,12 +140,8 @@ class Roots:
                 self._found.keys.append(key)
                 self._found.begun.append(Begun(key, size, vouched))
 
-    def _kept(self, keys: Keyring, total: int) -> notes.Checkpoint | None:
+    def _kept(self, text: str, total: int) -> notes.Checkpoint | None:
         """The newest note that is kept with the key speaks for entries, which may not be sealed here yet."""
-        try:
-            text = keys.newest()
-        except OSError:
-            text = "unreadable"
         if not text:
             return None
         try:

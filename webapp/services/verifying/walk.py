@@ -41,7 +41,13 @@ class Walk:
     """The pass; `leaves` does it."""
 
     def __init__(
-        self, connection: Connection, keys: Keyring, outside: Sequence[Claim], found: Findings, tell: Tell
+        self,
+        connection: Connection,
+        keys: Keyring,
+        newest: str,
+        outside: Sequence[Claim],
+        found: Findings,
+        tell: Tell,
     ) -> None:
         self._connection = connection
         self._found, self._tell = found, tell
@@ -53,7 +59,7 @@ class Walk:
         )
         self._edge = Edge()
         self._upper: dict[Place, bytes] = {}
-        self._roots = Roots(connection, keys, outside, found, self._total)
+        self._roots = Roots(connection, keys.known(), newest, outside, found, self._total)
         self._reader = Reader(connection, found)
 
     @property
