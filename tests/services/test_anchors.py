@@ -129,6 +129,32 @@ def test_a_new_key_is_told_at_once(sealed: sealing.Sealed, post: Post, app: Flas
     assert anchors.send_due(places) == 0
 
 
+def test_the_checkpoint_that_both_keys_signed_is_the_one_that_goes(
+    sealed: sealing.Sealed, post: Post, app: Flask
+) -> None:
+    places, keys = Places(webhook=post.url), app.extensions["desk"].seals.keys
+    anchors.send_due(places)
+    both = sealing.rotate(keys)
+    anchors.send_due(Places(file=Path("no/such/folder")))  # makes an entry
+    sealing.seal(keys)
+    assert sealing.newest().size > both.size
+    assert anchors.send_due(places) == 1
+    assert post.got[-1]["note"] == both.note
+    assert len(notes.read(both.note).signatures) == 2
+    assert anchors.send_due(places) == 0
+
+
+@pytest.mark.parametrize("error", ["", "answered with status 500"])
+def test_a_clock_that_was_set_back_silences_nothing(sealed: sealing.Sealed, post: Post, error: str) -> None:
+    places = Places(webhook=post.url)
+    anchors.send_due(places)
+    later(-30 * DAY_US)
+    with transaction() as current:
+        current.execute(update(Anchor).values(error=error))
+    assert anchors.send_due(places) == 1
+    assert anchors.send_due(places) == 0
+
+
 def test_what_fails_is_told_once_and_tried_again(sealed: sealing.Sealed, post: Post, tmp_path: Path) -> None:
     places = Places(tmp_path / "no" / "such" / "folder", "a@example.org", post.url, "smtp://127.0.0.1:9")
     post.status = 302  # whom it points to is not who was named

@@ -25,7 +25,7 @@ from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Key
 from webapp.services.sealing.tree import leaf_hash
 from webapp.services.targets import Target
-from webapp.services.verifying import Findings, claims, verify
+from webapp.services.verifying import Findings, claims, standing, verify
 
 
 @pytest.fixture
@@ -93,6 +93,41 @@ def test_what_is_sealed_while_it_reads_alarms_nobody(
     found = verify(keys)
     assert (told(found), found.size) == ("", size)
     assert verify(keys).size == size + 1
+
+
+@pytest.mark.parametrize("other", [-1, 1, 75])
+def test_a_mistyped_number_of_entries_is_told_from_another_root(
+    ids: list[str], keys: Keyring, other: int
+) -> None:
+    newest = sealing.newest()
+    found = verify(keys, claims.read_all(f"{newest.size + other} {newest.root.hex()}"))
+    assert found.undecided and told(found) == ""
+    assert f"that of the first {newest.size} entries" in found.outside[0].what
+
+
+def test_a_record_that_is_sealed_while_it_is_looked_at_alarms_nobody(
+    ids: list[str], keys: Keyring, desk: Desk, actor: Cast, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = actor("alice")
+    for name in ("newest", "log"):
+        [made] = predictions.make(desk, alice, ask(SETOSA))
+        read = getattr(sealing, name)
+
+        def and_seal(read: Any = read, name: str = name) -> Any:
+            def others() -> None:
+                with app.app_context():
+                    sealing.seal(keys)
+
+            found = read()
+            monkeypatch.setattr(sealing, name, read)
+            thread = threading.Thread(target=others)
+            thread.start()
+            thread.join()
+            return found
+
+        monkeypatch.setattr(sealing, name, and_seal)
+        assert standing(keys, made.id)[:2] == ("", None)
+        assert standing(keys, made.id).place is not None
 
 
 def test_findings_survive_being_stored(ids: list[str], keys: Keyring) -> None:
@@ -247,7 +282,7 @@ def test_a_typing_error_is_told_from_another_tree(ids: list[str], keys: Keyring)
     [held] = found.outside
     assert not found.undecided
     assert "another root" in held.what
-    [held] = verify(keys, [claims.read(f"{kept.size + 5} {kept.root.hex()}")]).outside
+    [held] = verify(keys, [claims.read(f"{kept.size + 5} {kept.root.hex()[::-1]}")]).outside
     assert f"only {kept.size} entries" in held.what
 
 

@@ -74,6 +74,9 @@ def test_a_record_says_where_it_is_sealed_and_gives_its_proof(
         ("UPDATE tiles SET hashes = zeroblob(length(hashes))", "not the one that was sealed"),
         ("UPDATE checkpoints SET note = replace(note, 'parecer/', 'pareces/')", "is not signed by a key"),
         ("UPDATE checkpoints SET note = 'nothing'", "is not signed by a key"),
+        ("UPDATE checkpoints SET root = zeroblob(32)", "not the one that was signed"),
+        ("UPDATE checkpoints SET size = size + 9", "not the one that was signed"),
+        ("DELETE FROM checkpoints", "that were signed here are gone"),
     ],
 )
 def test_an_altered_record_says_so_on_page_and_paper(
@@ -85,7 +88,7 @@ def test_an_altered_record_says_so_on_page_and_paper(
         )
     browser = signed_in("alice")
     assert "This record is altered" not in browser.get(f"/predictions/{record}").text
-    assert "and as it was sealed" in browser.get(f"/predictions/{record}").text
+    assert "question and answer as they were sealed" in browser.get(f"/predictions/{record}").text
     with transaction() as current:
         current.execute(text(statement))
     assert browser.get("/predictions").status_code == 200
@@ -93,7 +96,8 @@ def test_an_altered_record_says_so_on_page_and_paper(
         answer = browser.get(page)
         assert answer.status_code == 200
         assert "This record is altered" in answer.text and told in answer.text
-        assert "and as it was sealed" not in answer.text
+        assert "question and answer as they were sealed" not in answer.text
+        assert "0000 0000 0000" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/predictions/{record}/print", "/audit/print", "/audit", "/audit/live"])

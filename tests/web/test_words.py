@@ -132,3 +132,17 @@ def test_what_a_restore_says_is_said_in_the_language_of_the_reader(portuguese: N
     assert events.fact_words(facts).striptags() == (
         "lançamentos 7 · lançamentos perdidos depois de 7 · assinados antes 9 · backup de 2026-01-01"
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"sound": True}, "resultado nada alterado"),
+        ({"sound": False}, "resultado algo foi alterado"),
+        ({"sound": False, "undecided": True}, "não decidido"),
+    ],
+)
+def test_what_a_verification_found_is_said_plainly(
+    portuguese: None, facts: dict[str, object], said: str
+) -> None:
+    assert events.fact_words(facts).striptags().strip() == said

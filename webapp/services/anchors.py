@@ -22,13 +22,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from webapp.db import Anchor, Event
+from webapp.db import Anchor, Event, Leaf
 from webapp.db.base import session, transaction
 from webapp.services import audit, sealing
 from webapp.services.clock import now_us
-from webapp.services.sealing import Sealed
+from webapp.services.sealing import Sealed, proofs
 from webapp.services.verifying.claims import groups
 
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
@@ -148,37 +148,48 @@ def state(places: Places) -> list[State]:
 
 
 def send_due(places: Places) -> int:
-    """Send the newest checkpoint wherever it is time to; returns to how many places it went."""
+    """Send a checkpoint wherever it is time to; returns to how many places it went.
+
+    It is the newest one; where the key or the log has changed since the last, the first that tells so, which the key
+    before has signed too.
+    """
     newest = sealing.newest()
     if newest is None:
         return 0
-    sent, turned_us = 0, _turned_us()
+    sent, turn = 0, _turn()
     for channel, send in places.channels().items():
         row = session().get(Anchor, channel, populate_existing=True)
-        if row is not None and not _due(row, turned_us):
+        turned = row is not None and turn is not None and (row.size or 0) <= turn
+        if row is not None and not _due(row, turned):
             continue
+        sealed = (sealing.covering(turn) if turned and turn is not None else None) or newest
         session().rollback()  # nobody's transaction is to last as long as another server's patience
         error = ""
         try:
-            send(newest)
+            send(sealed)
         except FAILURES as failure:
             error = _words(failure)
-        _note(channel, newest, error)
+        _note(channel, sealed, error)
         sent += not error
     return sent
 
 
-def _turned_us() -> int:
-    """When something last came about that whoever keeps checkpoints should hear of; 0: never."""
-    there = select(func.max(Event.at_us)).where(Event.kind.in_(TURNS))
-    return session().scalar(there) or 0
+def _turn() -> int | None:
+    """Where the last event is sealed that whoever keeps checkpoints should hear of; None where none is."""
+    latest = select(Event.id).where(Event.kind.in_(TURNS)).order_by(Event.seq.desc()).limit(1)
+    leaf = (
+        session()
+        .execute(select(Leaf.seq, Leaf.hash).where(Leaf.record_id == latest.scalar_subquery()))
+        .first()
+    )
+    return None if leaf is None else proofs.index(leaf.seq, leaf.hash)
 
 
-def _due(row: Anchor, turned_us: int) -> bool:
-    now = now_us()
+def _due(row: Anchor, turned: bool) -> bool:
+    now = now_us()  # a clock may be set back
     if row.error:
-        return now - row.tried_us >= HOUR_US
-    return row.sent_us is None or now - row.sent_us >= DAY_US or row.sent_us < turned_us <= now
+        return abs(now - row.tried_us) >= HOUR_US
+    return row.sent_us is None or abs(now - row.sent_us) >= DAY_US or turned
 
 
 def _utc(us: int) -> str:
@@ -198,16 +209,16 @@ def _words(failure: Exception) -> str:
     return (str(failure) or type(failure).__name__)[:LONGEST_ERROR]
 
 
-def _note(channel: str, newest: Sealed, error: str) -> None:
+def _note(channel: str, sealed: Sealed, error: str) -> None:
     now = now_us()
     with transaction() as current:
         row = current.get(Anchor, channel) or Anchor(channel=channel)
         was = row.error
         row.tried_us, row.error = now, error
         if not error:
-            row.sent_us, row.size = now, newest.size
+            row.sent_us, row.size = now, sealed.size
         current.add(row)
         if not error:
-            audit.append(current, "anchor", None, {"channel": channel, "size": newest.size})
+            audit.append(current, "anchor", None, {"channel": channel, "size": sealed.size})
         elif error != was:
             audit.append(current, "anchor-failed", None, {"channel": channel, "why": error})

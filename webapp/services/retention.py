@@ -100,7 +100,7 @@ def shortens(days: int | None, floor_days: int) -> bool:
         problems.append(Problem("#/floor_days", said("must be 0 to {most} days", most=LONGEST_DAYS)))
     if not problems and days is not None and days < floor_days:
         short = said(
-            "must be at least {n}, because nothing younger is erased; lower that floor (floor_days) first",
+            "must be at least {n}, because nothing younger is erased; lower that floor first",
             n=floor_days,
         )
         problems.append(Problem("#/days", short))

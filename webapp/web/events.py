@@ -79,7 +79,8 @@ FACTS = {
     "channel": lazy_gettext("to"),
     "size": lazy_gettext("entries"),
     "altered": lazy_gettext("altered"),
-    "sound": lazy_gettext("nothing altered"),
+    "sound": lazy_gettext("result"),
+    "undecided": lazy_gettext("not decided"),
     "anchored": lazy_gettext("anchored"),
     "key": lazy_gettext("key"),
     "settings": lazy_gettext("settings"),
@@ -115,7 +116,7 @@ VALUES = {
     "webhook": lazy_gettext("a webhook"),
 }
 #: Told only where they are so.
-SPECIAL = frozenset({"despite_floor", "by_subject", "reapplied", "expired"})
+SPECIAL = frozenset({"despite_floor", "by_subject", "reapplied", "expired", "undecided"})
 #: Of use to who verifies the record, not to who reads this page.
 HIDDEN = frozenset({"account", "artifact", "manifest", "schema", "note", "export", "what"})
 LONGEST = 200
@@ -134,6 +135,7 @@ def fact_words(facts: dict[str, Any] | None) -> Markup:
         Markup("{} <b>{}</b>").format(FACTS.get(word, word.replace("_", " ")), _value(word, value))
         for word, value in facts.items()
         if word not in HIDDEN and value not in (None, "", [], {}) and (value or word not in SPECIAL)
+        if word != "sound" or not facts.get("undecided")
     ]
     return Markup(" · ").join(shown)
 
@@ -143,6 +145,8 @@ def _value(word: str, value: Any) -> Any:
         return moment(value)
     if word in SPECIAL:
         return ""
+    if word == "sound":
+        return gettext("nothing altered") if value else gettext("something is altered")
     if word in ("basis", "requested_by"):
         return named("basis" if word == "basis" else "requester", str(value))
     if isinstance(value, dict) and "floor_days" in value:

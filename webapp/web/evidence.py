@@ -54,9 +54,9 @@ def _picture(note: str) -> Markup:
 
 
 def seal() -> Seal | None:
-    """The newest checkpoint; None while there is none."""
+    """The newest checkpoint; None while there is none, or where it is not what was signed: no paper is to carry it."""
     found = sealing.newest()
-    return None if found is None else _seal(found)
+    return None if found is None or not sealing.as_signed(found) else _seal(found)
 
 
 def _seal(found: Sealed) -> Seal:
@@ -77,7 +77,7 @@ def _page(problems: dict[str, str] | None = None, refused: str = "") -> str:
         waiting=sealing.waiting(),
         every=desk().seals.every,
         keys=desk().seals.keys.known(),
-        recent=[_seal(found) for found in sealing.recent(LISTED)],
+        recent=[_seal(found) for found in sealing.recent(LISTED) if sealing.as_signed(found)],
         runs=runs.latest(actor()),
         anchors=anchors.state(desk().anchors),
         problems=problems or {},

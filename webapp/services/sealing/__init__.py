@@ -133,6 +133,22 @@ def at_size(size: int) -> Sealed | None:
     return None if row is None else _sealed(row)
 
 
+def covering(place: int) -> Sealed | None:
+    """The first checkpoint that speaks for the leaf at `place`."""
+    later = select(Checkpoint).where(Checkpoint.size > place).order_by(Checkpoint.size).limit(1)
+    row = session().scalar(later)
+    return None if row is None else _sealed(row)
+
+
+def as_signed(sealed: Sealed) -> bool:
+    """Whether a checkpoint says what its note says."""
+    try:
+        signed = notes.read(sealed.note).checkpoint
+    except Unsound:
+        return False
+    return signed == notes.Checkpoint(sealed.origin, sealed.size, sealed.root)
+
+
 def recent(most: int) -> list[Sealed]:
     """The newest checkpoints, newest first."""
     rows = session().scalars(select(Checkpoint).order_by(Checkpoint.size.desc()).limit(most))
@@ -297,7 +313,9 @@ __all__ = [
     "Broken",
     "Sealed",
     "Seals",
+    "as_signed",
     "at_size",
+    "covering",
     "last_leaf",
     "log",
     "newest",

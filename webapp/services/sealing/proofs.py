@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from webapp.db import Event, Leaf, Outcome, Prediction, Review, Tile
 from webapp.db.base import session, snapshot
@@ -79,10 +79,19 @@ def consistency(seals: Seals, first: int, second: int) -> dict[str, Any]:
 
 def index(seq: int, digest: bytes) -> int | None:
     """Where the leaf of that number and hash is in the tree; None while it is not sealed, or where it is another."""
-    holding = select(Tile.number, Tile.hashes).where(Tile.level == 0, Tile.last_seq >= seq)
-    tile = session().execute(holding.order_by(Tile.last_seq).limit(1)).first()
+    tile = session().execute(_holding(seq)).first()
     at = None if tile is None else _find(tile.hashes, digest)
     return None if tile is None or at is None else int(tile.number) * WIDTH + at
+
+
+def is_sealed(seq: int) -> bool:
+    """Whether the tree goes as far as the leaf of that number."""
+    return sealing.log().last_seq >= seq or session().execute(_holding(seq)).first() is not None
+
+
+def _holding(seq: int) -> Select[int, bytes]:
+    there = select(Tile.number, Tile.hashes).where(Tile.level == 0, Tile.last_seq >= seq)
+    return there.order_by(Tile.last_seq).limit(1)
 
 
 def _proof(seals: Seals, record_id: str, size: int | None) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def verify(keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda don
         sealing.last_leaf()  # so that the snapshot has no holes that would be filled later
     except (OperationalError, ProgrammingError):  # no database at all
         raise
-    except DBAPIError:  # will be found again
+    except (DBAPIError, UnicodeDecodeError):  # of an error's own text; will be found again
         session().rollback()
     return verify_in(cast(Engine, session().get_bind()), keys, outside, tell)
 

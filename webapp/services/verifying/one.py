@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from webapp.db.base import session
+from webapp.db.base import snapshot
 from webapp.services import sealing
 from webapp.services.sealing import Sealed, notes, proofs
 from webapp.services.sealing.keys import Keyring
@@ -16,6 +16,8 @@ from webapp.wording import said
 
 OTHER_ENTRY = said("the entry is not the one that was sealed")
 UNSIGNED = said("the newest checkpoint is not signed by a key of this installation")
+OTHER_CHECKPOINT = said("the newest checkpoint is not the one that was signed")
+NO_CHECKPOINT = said("the checkpoints that were signed here are gone")
 
 
 class Standing(NamedTuple):
@@ -30,8 +32,8 @@ class Standing(NamedTuple):
 def standing(keys: Keyring, record_id: str) -> Standing:
     """Look at one prediction now. Erased contents are no fault where the record names its erasure; whether that is on
     the record too, and all else, only a verification of everything tells."""
-    found = Findings()
-    reader = Reader(session().connection(), found)
+    signed, found = keys.newest(), Findings()
+    reader = Reader(snapshot().connection(), found)
     row = reader.one(record_id)
     newest = sealing.newest()
     if row is None:
@@ -39,15 +41,14 @@ def standing(keys: Keyring, record_id: str) -> Standing:
     [digest] = reader.check([row], lambda _: None)
     wrong = found.altered[0].what if found.altered else ""
     if newest is None:
-        return Standing(wrong, None, None)
-    index = proofs.index(row[0], digest)
-    if index is None:
-        was_sealed = row[0] <= sealing.log().last_seq
-        return Standing(wrong or (OTHER_ENTRY if was_sealed else ""), None, newest)
-    return Standing(wrong or _unproved(keys, newest, index, digest), index, newest)
+        return Standing(wrong or (NO_CHECKPOINT if signed else ""), None, None)
+    place = proofs.index(row[0], digest)
+    if place is None:
+        return Standing(wrong or (OTHER_ENTRY if proofs.is_sealed(row[0]) else ""), None, newest)
+    return Standing(wrong or _unproved(keys, newest, place, digest), place, newest)
 
 
-def _unproved(keys: Keyring, newest: Sealed, index: int, digest: bytes) -> str:
+def _unproved(keys: Keyring, newest: Sealed, place: int, digest: bytes) -> str:
     try:
         note = notes.read(newest.note)
         signed = bool(note.by(keys.known()))
@@ -55,6 +56,8 @@ def _unproved(keys: Keyring, newest: Sealed, index: int, digest: bytes) -> str:
         return UNSIGNED
     if not signed:
         return UNSIGNED
+    if not sealing.as_signed(newest):
+        return OTHER_CHECKPOINT
     size = note.checkpoint.size
-    path = sealing.prover(around(index, size)).inclusion(index, size)
-    return "" if climb(index, size, digest, path) == note.checkpoint.root else OTHER_ENTRY
+    path = sealing.prover(around(place, size)).inclusion(place, size)
+    return "" if climb(place, size, digest, path) == note.checkpoint.root else OTHER_ENTRY

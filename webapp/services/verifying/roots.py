@@ -11,7 +11,7 @@ from webapp.db import Checkpoint
 from webapp.services import sealing
 from webapp.services.sealing import notes
 from webapp.services.sealing.notes import Key, Unsound
-from webapp.services.sealing.tree import Edge
+from webapp.services.sealing.tree import HASH, Edge
 from webapp.services.verifying import restores
 from webapp.services.verifying.claims import Claim
 from webapp.services.verifying.findings import Begun, Findings, Outside
@@ -86,7 +86,7 @@ class Roots:
             "only {n} entries are sealed here: entries are gone, or it is an older copy", n=found.size
         )
         for claim in self._claims:
-            found.outside.append(restores.outside(self._restores, claim, what))
+            found.outside.append(self._miscounted(claim) or restores.outside(self._restores, claim, what))
         self._claims = []
         if self._newest != found.size:
             found.blame(
@@ -105,8 +105,20 @@ class Roots:
                 said("nearly the root of these entries: look at group {n} of its digits again", n=group),
                 "slip",
             )
-        what = said("these entries have another root now")
-        return restores.outside(self._restores, claim, what)
+        return self._miscounted(claim) or restores.outside(
+            self._restores, claim, said("these entries have another root now")
+        )
+
+    def _miscounted(self, claim: Claim) -> Outside | None:
+        """One typed with the root of another number of entries."""
+        if claim.note is not None or len(claim.digits) != 2 * HASH:
+            return None
+        there = select(Checkpoint.size).where(Checkpoint.root == bytes.fromhex(claim.digits))
+        size = self._connection.scalar(there.limit(1))
+        if size is None:
+            return None
+        what = said("this root is that of the first {n} entries: look at their number again", n=size)
+        return Outside(claim.size, False, what, "slip")
 
     def _checkpoint(self, row: Any, root: bytes) -> None:
         what, self._newest = "", row.size

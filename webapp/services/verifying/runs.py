@@ -167,6 +167,7 @@ def _end(number: int, state: str, found: Findings | None) -> None:
             "size": found.size,
             "altered": found.n_altered,
             "sound": found.sound,
+            "undecided": found.undecided,
             "anchored": found.anchored,
         }
         audit.append(current, "verification", row.user_id, facts)
