@@ -117,7 +117,14 @@ class File:
             names = [
                 row[0].decode() for row in c.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             ]
-            return {name: c.execute(f"SELECT * FROM {name} NOT INDEXED").fetchall() for name in names}
+            return {name: self._rows(c, name) for name in names}
+
+    @staticmethod
+    def _rows(connection: Any, name: str) -> list[Any] | None:
+        try:
+            return list(connection.execute(f"SELECT * FROM {name} NOT INDEXED").fetchall())
+        except UnicodeDecodeError:  # of a column's name
+            return None
 
 
 PROTECTED = {"predictions", "leaves", "events", "reviews", "outcomes", "tiles", "checkpoints", "logs"}

@@ -159,7 +159,9 @@ def test_checkpoints_keys_and_consistency_are_taken_away(
     assert browser.get("/audit/keys.txt").text == app.extensions["desk"].seals.keys.known()[0].text() + "\n"
     assert "RFC 6962" in browser.get("/audit/verify_record.py").text
     for wrong in ("from=1", "from=x&to=2", "from=2&to=1", "from=9999&to=99999"):
-        assert browser.get(f"/audit/consistency.json?{wrong}").status_code in (404, 422)
+        answer = browser.get(f"/audit/consistency.json?{wrong}")
+        assert answer.status_code in (404, 422)
+        assert 'name="from"' in answer.text  # the form is still there
 
 
 def test_an_event_gives_its_proof_to_who_sees_all(signed_in: Browser, sealed: sealing.Sealed) -> None:

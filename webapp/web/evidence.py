@@ -129,11 +129,14 @@ def checkpoint() -> Response:
 
 
 @blueprint.get("/audit/consistency.json")
-def consistency() -> Response:
+def consistency() -> Response | tuple[str, int]:
     """That one checkpoint goes on from another; without `?to=`, the newest one."""
     newest = sealing.newest()
-    first, second = _size("from"), _size("to") if request.args.get("to") else newest.size if newest else 0
-    proof = proofs.consistency(desk().seals, first, second)
+    try:
+        first, second = _size("from"), _size("to") if request.args.get("to") else newest.size if newest else 0
+        proof = proofs.consistency(desk().seals, first, second)
+    except (InvalidInput, NotFound) as error:
+        return _page(refused=error.detail), 404 if isinstance(error, NotFound) else 422
     return _json(proof, f"consistency-{first}-{second}.json")
 
 
