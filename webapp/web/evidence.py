@@ -136,6 +136,8 @@ def consistency() -> Response | tuple[str, int]:
         first, second = _size("from"), _size("to") if request.args.get("to") else newest.size if newest else 0
         proof = proofs.consistency(desk().seals, first, second)
     except (InvalidInput, NotFound) as error:
+        if not actor().sees_all:  # who has no such page to fill in
+            raise
         return _page(refused=error.detail), 404 if isinstance(error, NotFound) else 422
     return _json(proof, f"consistency-{first}-{second}.json")
 
