@@ -130,6 +130,17 @@ def test_a_record_that_is_sealed_while_it_is_looked_at_alarms_nobody(
         assert standing(keys, made.id).place is not None
 
 
+def test_a_note_that_cannot_be_read_keeps_no_record_from_being_shown(
+    ids: list[str], keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(keys, "newest", refuse)
+    found = standing(keys, ids[0])
+    assert found.wrong == "" and found.place is not None
+
+
 def test_findings_survive_being_stored(ids: list[str], keys: Keyring) -> None:
     change("UPDATE predictions SET label = 'x' WHERE id = :id", id=ids[5])
     found = verify(keys, [claims.read(sealing.newest().note)])

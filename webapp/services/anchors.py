@@ -159,10 +159,10 @@ def send_due(places: Places) -> int:
     sent, turn = 0, _turn()
     for channel, send in places.channels().items():
         row = session().get(Anchor, channel, populate_existing=True)
-        turned = row is not None and turn is not None and (row.size or 0) <= turn
-        if row is not None and not _due(row, turned):
+        untold = turn if row is not None and turn is not None and (row.size or 0) < turn.size else None
+        if row is not None and not _due(row, untold is not None):
             continue
-        sealed = (sealing.covering(turn) if turned and turn is not None else None) or newest
+        sealed = untold or newest
         session().rollback()  # nobody's transaction is to last as long as another server's patience
         error = ""
         try:
@@ -174,15 +174,16 @@ def send_due(places: Places) -> int:
     return sent
 
 
-def _turn() -> int | None:
-    """Where the last event is sealed that whoever keeps checkpoints should hear of; None where none is."""
+def _turn() -> Sealed | None:
+    """The first checkpoint that speaks for the last event that whoever keeps them should hear of; None without one."""
     latest = select(Event.id).where(Event.kind.in_(TURNS)).order_by(Event.seq.desc()).limit(1)
     leaf = (
         session()
         .execute(select(Leaf.seq, Leaf.hash).where(Leaf.record_id == latest.scalar_subquery()))
         .first()
     )
-    return None if leaf is None else proofs.index(leaf.seq, leaf.hash)
+    place = None if leaf is None else proofs.index(leaf.seq, leaf.hash)
+    return None if place is None else sealing.covering(place)
 
 
 def _due(row: Anchor, turned: bool) -> bool:

@@ -6,7 +6,6 @@ The order of the tree is that of `leaves.seq`. Predictions wait for nothing of t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from webapp.services.clock import now_us
 from webapp.services.sealing import notes
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Unsound
-from webapp.services.sealing.tree import HASH, WIDTH, Edge, Place, Prover, edge_places
+from webapp.services.sealing.tree import HASH, WIDTH, Edge, Place, Prover, around, edge_places
 from webapp.wording import said
 
 #: Leaves sealed with one checkpoint, at most; some 30 ms of work.
@@ -46,6 +45,11 @@ class Sealed:
     root: bytes
     at_us: int
     note: str
+
+    @property
+    def checkpoint(self) -> notes.Checkpoint:
+        """What it says, which its note has to say too."""
+        return notes.Checkpoint(self.origin, self.size, self.root)
 
 
 class Broken(Exception):
@@ -143,10 +147,9 @@ def covering(place: int) -> Sealed | None:
 def as_signed(sealed: Sealed) -> bool:
     """Whether a checkpoint says what its note says."""
     try:
-        signed = notes.read(sealed.note).checkpoint
+        return notes.read(sealed.note).checkpoint == sealed.checkpoint
     except Unsound:
         return False
-    return signed == notes.Checkpoint(sealed.origin, sealed.size, sealed.root)
 
 
 def recent(most: int) -> list[Sealed]:
@@ -175,14 +178,17 @@ def waiting() -> int:
     return max((session().scalar(select(func.max(Leaf.seq))) or 0) - log().last_seq, 0)
 
 
-def prover(places: Sequence[Place] = ()) -> Prover:
-    """Proofs out of the tiles of this database; those at `places` are read at once, others when they are needed."""
-    if not places:
-        return Prover(_tile)
+def prover() -> Prover:
+    """Proofs out of the tiles of this database."""
+    return Prover(_tile)
+
+
+def inclusion(place: int, size: int) -> list[bytes]:
+    """The path from the leaf at `place` to the root over the first `size`; all tiles of it are read at once."""
     columns = (Tile.level, Tile.number, Tile.hashes)
-    here = [and_(Tile.level == level, Tile.number == number) for level, number in places]
+    here = [and_(Tile.level == level, Tile.number == number) for level, number in around(place, size)]
     rows = session().execute(select(*columns).where(or_(*here)))
-    return Prover(_tile, {(row.level, row.number): row.hashes for row in rows})
+    return Prover(_tile, {(row.level, row.number): row.hashes for row in rows}).inclusion(place, size)
 
 
 def last_leaf() -> int:
@@ -316,6 +322,7 @@ __all__ = [
     "as_signed",
     "at_size",
     "covering",
+    "inclusion",
     "last_leaf",
     "log",
     "newest",

@@ -23,6 +23,7 @@ from webapp.services.verifying.claims import Claim
 from webapp.services.verifying.findings import Findings, Outside
 from webapp.services.verifying.leaves import leniently
 from webapp.services.verifying.one import Standing, standing
+from webapp.services.verifying.roots import remembered
 from webapp.services.verifying.walk import Tell, Walk
 from webapp.wording import said
 
@@ -44,7 +45,7 @@ def verify_in(
     engine: Engine, keys: Keyring, outside: Sequence[Claim] = (), tell: Tell = lambda done, total: None
 ) -> Findings:
     """As `verify`, in any database, over a connection of its own."""
-    newest = _remembered(keys)  # before the snapshot, or it may speak for entries that came after that
+    newest = remembered(keys)  # before the snapshot, or it may speak for entries that came after that
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     nothing = Findings()
     with _damage(engine, nothing), engine.connect().execution_options(**level) as connection:
@@ -63,7 +64,7 @@ def verify_on(
 
     `newest` is the note kept with the key as it was before that moment; without it, that of now.
     """
-    newest = _remembered(keys) if newest is None else newest
+    newest = remembered(keys) if newest is None else newest
     begun, found = time.perf_counter(), Findings()
     good: set[str] = set()
     with _damage(connection.engine, found):
@@ -80,13 +81,6 @@ def verify_on(
     found.seconds = time.perf_counter() - begun
     found.rate = (found.size + found.unsealed) / found.seconds
     return found
-
-
-def _remembered(keys: Keyring) -> str:
-    try:
-        return keys.newest()
-    except OSError:
-        return "unreadable"
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from webapp.services import sealing
 from webapp.services.sealing import Sealed, notes, proofs
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Unsound
-from webapp.services.sealing.tree import around, climb
+from webapp.services.sealing.tree import climb
 from webapp.services.verifying.findings import Findings
 from webapp.services.verifying.leaves import GONE, Reader
+from webapp.services.verifying.roots import remembered
 from webapp.wording import said
 
 OTHER_ENTRY = said("the entry is not the one that was sealed")
@@ -32,7 +33,7 @@ class Standing(NamedTuple):
 def standing(keys: Keyring, record_id: str) -> Standing:
     """Look at one prediction now. Erased contents are no fault where the record names its erasure; whether that is on
     the record too, and all else, only a verification of everything tells."""
-    signed, found = keys.newest(), Findings()
+    signed, found = remembered(keys), Findings()  # of before the snapshot
     reader = Reader(snapshot().connection(), found)
     row = reader.one(record_id)
     newest = sealing.newest()
@@ -51,13 +52,12 @@ def standing(keys: Keyring, record_id: str) -> Standing:
 def _unproved(keys: Keyring, newest: Sealed, place: int, digest: bytes) -> str:
     try:
         note = notes.read(newest.note)
-        signed = bool(note.by(keys.known()))
+        signers = note.by(keys.known())
     except Unsound:
+        signers = []
+    if not signers:
         return UNSIGNED
-    if not signed:
-        return UNSIGNED
-    if not sealing.as_signed(newest):
+    if note.checkpoint != newest.checkpoint:
         return OTHER_CHECKPOINT
-    size = note.checkpoint.size
-    path = sealing.prover(around(place, size)).inclusion(place, size)
-    return "" if climb(place, size, digest, path) == note.checkpoint.root else OTHER_ENTRY
+    path = sealing.inclusion(place, newest.size)
+    return "" if climb(place, newest.size, digest, path) == newest.root else OTHER_ENTRY

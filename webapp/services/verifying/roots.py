@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from webapp.db import Checkpoint
 from webapp.services import sealing
 from webapp.services.sealing import notes
+from webapp.services.sealing.keys import Keyring
 from webapp.services.sealing.notes import Key, Unsound
 from webapp.services.sealing.tree import HASH, Edge
 from webapp.services.verifying import restores
@@ -23,6 +24,14 @@ BEFORE_ALL = -(2**63)
 SOME = 500
 
 OTHER_ENTRIES = said("the entries up to this checkpoint are not those that it was signed for")
+
+
+def remembered(keys: Keyring) -> str:
+    """The newest note that is kept with the key; no note where it cannot be read, and empty where there is none."""
+    try:
+        return keys.newest()
+    except OSError:
+        return "unreadable"
 
 
 class Roots:
