@@ -408,7 +408,7 @@ def test_something_that_can_not_predict_is_no_model() -> None:
 
 
 def test_a_usual_pipeline_comes_back_with_the_same_answers(mixed: Any) -> None:
-    from webapp.ml.purchases import pipeline, sample
+    from webapp.ml.demos.purchases import pipeline, sample
 
     X, y = sample(200)
     fitted = pipeline().fit(X, y)

@@ -11,6 +11,7 @@ ANYONE: Final[Roles] = frozenset({"anyone"})
 SIGNED_IN: Final[Roles] = frozenset({"analyst", "publisher", "auditor", "admin"})
 PREDICTORS: Final[Roles] = SIGNED_IN - {"auditor"}
 READERS: Final[Roles] = frozenset({"auditor", "admin"})
+PUBLISHERS: Final[Roles] = frozenset({"publisher", "admin"})
 ADMINS: Final[Roles] = frozenset({"admin"})
 #: Every endpoint and who may call it; the start fails for one that has no row. Whose records a person sees is
 #: decided further down, in the services.

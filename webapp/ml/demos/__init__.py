@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from webapp.ml import purchases
+from webapp.ml.demos import purchases
 
 Sample = tuple[Any, Any, Any, Any, Any]
 
