@@ -39,11 +39,13 @@ STATUS: dict[type[AppError], Status] = {
     errors.NotAllowed: Status(403, "not-allowed", said("Not allowed")),
     errors.NotFound: Status(404, "not-found", said("Not found")),
     errors.Conflict: Status(409, "conflict", said("In conflict with the present state")),
+    errors.Outdated: Status(412, "outdated", said("Changed in the meantime")),
     errors.TooLarge: Status(413, "too-large", said("Too large")),
     errors.UnsupportedMedia: Status(415, "unsupported-media", said("Media type not supported")),
     errors.InvalidInput: Status(422, "invalid-input", said("Some values cannot be used")),
     errors.BadArtifact: Status(422, "bad-artifact", said("The model file cannot be used")),
     errors.ModelFailed: Status(422, "model-failed", said("The model has no answer to these values")),
+    errors.PreconditionNeeded: Status(428, "precondition-needed", said("A condition is needed")),
     errors.TooMany: Status(429, "too-many", said("Too many requests")),
     errors.NotReady: Status(503, "not-ready", said("Not ready")),
 }

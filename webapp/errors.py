@@ -110,6 +110,14 @@ class Conflict(AppError):
     """The present state forbids it."""
 
 
+class Outdated(AppError):
+    """The caller looked at a state that is gone; look again, then ask again."""
+
+
+class PreconditionNeeded(AppError):
+    """A change that has to name the state it was decided upon."""
+
+
 class BadArtifact(AppError):
     """A model file that is refused: damaged, of an unknown kind, or holding what is not allowed."""
 

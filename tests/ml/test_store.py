@@ -121,9 +121,17 @@ def test_a_publication_killed_at_any_sync_is_whole_or_absent(store: Store, at: i
     assert json.loads((store.root / "iris" / "1" / "manifest.json").read_text())["files"]
 
 
-def test_a_discarded_version_is_gone_and_its_number_is_free(store: Store) -> None:
+def test_a_version_is_taken_back_when_what_follows_fails(store: Store) -> None:
+    with pytest.raises(LookupError), store.staging("iris", FILES, {}) as place:
+        place(1)
+        assert store.versions("iris") == [1]
+        raise LookupError
+    assert (store.models(), list((store.root / "iris").iterdir())) == ([], [])
     store.publish("iris", 1, FILES, {})
-    store.discard("iris", 1)
-    store.discard("iris", 1)
-    assert store.models() == []
-    store.publish("iris", 1, FILES, {})
+
+
+def test_nothing_is_seen_of_a_version_without_a_number(store: Store) -> None:
+    with store.staging("iris", FILES, {}) as place:
+        assert (store.versions("iris"), store.last("iris")) == ([], 0)
+        place(7)
+    assert store.versions("iris") == [7]

@@ -6,7 +6,7 @@ from webapp.db.failures import Failure
 from webapp.db.jobs import Job
 from webapp.db.keeping import Hold, Retention
 from webapp.db.predictions import IdempotencyKey, Prediction
-from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion
+from webapp.db.registry import Alias, Model, ModelAccess, ModelVersion, PromotionRequest
 from webapp.db.reviews import Outcome, Review
 from webapp.db.rollups import Horizon, Rollup
 from webapp.db.saved import SavedFilter
@@ -33,6 +33,7 @@ __all__ = [
     "ModelVersion",
     "Outcome",
     "Prediction",
+    "PromotionRequest",
     "RecoveryCode",
     "ResetLink",
     "Retention",

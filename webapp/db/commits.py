@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine
 
-from webapp.db.changes import ACCESS, HOLD_ACCESS, Watch
+from webapp.db.changes import ACCESS, HOLD_ACCESS, REGISTRY, Watch
 from webapp.db.engine import begin_writing, disk_failed
 from webapp.db.predictions import LATER, IdempotencyKey, Prediction
 from webapp.errors import AppError, NotReady
@@ -27,6 +27,10 @@ UNKEPT = said("The record cannot be kept right now, so there is no answer; try a
 
 class StaleAccess(AppError):
     """Accounts or tokens changed since this caller was checked; check again, then submit again."""
+
+
+class StaleVersion(AppError):
+    """Models or aliases changed since the version was found; find it again, then submit again."""
 
 
 class Outrun(AppError):
@@ -55,6 +59,8 @@ class Entry:
     key: tuple[Any, ...] | None = None
     #: What must still be so, and is changed along with it.
     guard: Guard | None = None
+    #: The number of the `registry` counter at which an alias led to the version; None: the version itself was named.
+    registry: int | None = None
     #: Sets rows, heads and key once the turn of the entry's group has come, outside of the transaction.
     fill: Callable[[Entry], None] | None = None
     #: Set instead of storing, when the key was used before: (fingerprint, record ids as JSON).
@@ -132,13 +138,14 @@ class GroupCommit:
         self._turn = threading.Lock()
         self._open: _Group | None = None
         self._connection: Any = None
-        self._access = -1
+        self._access = self._registry = -1
 
     def submit(self, entry: Entry) -> None:
         """Store one entry, or set its `replay`.
 
-        Raises NotReady when the record cannot be kept, StaleAccess when the caller has to be checked again, Outrun
-        when its guard does not hold, and what `fill` raises.
+        Raises NotReady when the record cannot be kept, StaleAccess when the caller has to be checked again,
+        StaleVersion when the version has to be found again, Outrun when its guard does not hold, and what `fill`
+        raises.
         """
         with self._joining:
             group = self._open
@@ -212,12 +219,15 @@ class GroupCommit:
         cursor.execute("SELECT topic, number FROM changes")
         numbers = dict(cursor.fetchall())
         self._watch.saw(numbers)
-        self._access = numbers[ACCESS]
+        self._access, self._registry = numbers[ACCESS], numbers[REGISTRY]
         return cursor
 
     def _admit(self, cursor: Any, entry: Entry) -> bool:
         if entry.access != self._access:
             entry.error = StaleAccess("Check this caller again.")
+            return False
+        if entry.registry is not None and entry.registry != self._registry:
+            entry.error = StaleVersion("Find the version again.")
             return False
         if entry.guard is not None and not self._move(cursor, entry.guard):
             entry.error = Outrun("The work has been taken up by somebody else, or was ended.")

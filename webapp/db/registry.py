@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from webapp.db.users import User
 from webapp.extensions import Base
 
 LIVE = "live"
@@ -22,6 +23,10 @@ class Model(Base):
     created_us: Mapped[int] = mapped_column(BigInteger)
     #: False: every predictor may use it; True: those of `model_access` only.
     restricted: Mapped[bool] = mapped_column(default=False)
+    #: How often its versions and aliases have changed: what a change is asked against.
+    revision: Mapped[int] = mapped_column(default=0)
+    #: True: what one person asks to promote, another has to approve.
+    two_people: Mapped[bool] = mapped_column(default=False)
 
 
 class ModelAccess(Base):
@@ -65,3 +70,34 @@ class Alias(Base):
     version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
 
     version: Mapped[ModelVersion] = relationship()
+
+
+class PromotionRequest(Base):
+    """A version that somebody asks to make live where a second person has to agree."""
+
+    __tablename__ = "promotion_requests"
+    __table_args__ = (
+        Index(
+            None,
+            "model_id",
+            unique=True,
+            postgresql_where=text("state = 'waiting'"),
+            sqlite_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(49), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    #: What answered when it was asked; a request outlives no other release.
+    instead_of_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
+    reason: Mapped[str] = mapped_column(String(2000))
+    #: waiting, approved, refused, withdrawn or outdated.
+    state: Mapped[str] = mapped_column(String(12), default="waiting")
+    asked_by: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    asked_us: Mapped[int] = mapped_column(BigInteger)
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    decided_us: Mapped[int | None] = mapped_column(BigInteger)
+
+    version: Mapped[ModelVersion] = relationship(foreign_keys=[version_id])
+    asker: Mapped[User] = relationship(foreign_keys=[asked_by])

@@ -9,8 +9,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,43 +35,65 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def publish(self, model: str, version: int, files: Mapping[str, bytes], manifest: dict[str, Any]) -> None:
-        """Write a version and make it durable.
+    @contextmanager
+    def staging(
+        self, model: str, files: Mapping[str, bytes], manifest: dict[str, Any]
+    ) -> Iterator[Callable[[int], None]]:
+        """Write a version where nobody sees it yet, durably; inside, call what is given with its number to publish it.
 
-        Raises Conflict if it exists, BadArtifact for bad names, NotReady where the disk takes no more.
+        One at a time for each model. On an error inside, what was published is taken back. Raises BadArtifact for bad
+        names, NotReady where the disk takes no more, and Conflict, when called, for a number that is taken.
         """
-        target = self._place(model, version)
+        folder = self._place(model, 1).parent
         for name in files:
             if not _FILE.fullmatch(name) or name == MANIFEST:
                 raise BadArtifact(f"“{name}” can not be the name of a model file.")
         document = json.dumps(
             manifest | {"files": describe(files)}, allow_nan=False, ensure_ascii=False, indent=1
         )
+        with ExitStack() as stack:
+            with self._telling():
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_alone(folder))
+                _sweep(folder)
+                half = Path(tempfile.mkdtemp(prefix=_HALF, dir=folder))
+                stack.callback(shutil.rmtree, half, ignore_errors=True)
+                for name, data in {**files, MANIFEST: document.encode()}.items():
+                    _write(half / name, data)
+                half.chmod(0o755)
+                _sync(half)
+            placed: list[Path] = []
+            try:
+                yield lambda number: placed.append(self._appear(half, folder / str(number)))
+            except BaseException:
+                for target in placed:
+                    _take_back(target)
+                raise
+
+    def publish(self, model: str, version: int, files: Mapping[str, bytes], manifest: dict[str, Any]) -> None:
+        """Write a version under a number; raises as `staging`."""
+        self._place(model, version)
+        with self.staging(model, files, manifest) as place:
+            place(version)
+
+    def _appear(self, half: Path, target: Path) -> Path:
+        if target.exists():
+            raise Conflict(f"Version {target.name} of {target.parent.name} is already published.")
+        with self._telling():
+            half.rename(target)
+            _sync(target.parent)
+            _sync(self.root)
+        return target
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            self._write(target, {**files, MANIFEST: document.encode()})
+            yield
         except OSError as error:
             raise NotReady(
                 f"Nothing was published, because {self.root} cannot be written to ({error.strerror}); make room there, "
                 "or let this account write there, and publish again."
             ) from error
-
-    def _write(self, target: Path, files: Mapping[str, bytes]) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.parent):
-            _sweep(target.parent)
-            if target.exists():
-                raise Conflict(f"Version {target.name} of {target.parent.name} is already published.")
-            half = Path(tempfile.mkdtemp(prefix=_HALF, dir=target.parent))
-            try:
-                for name, data in files.items():
-                    _write(half / name, data)
-                half.chmod(0o755)
-                _sync(half)
-                half.rename(target)
-            finally:
-                shutil.rmtree(half, ignore_errors=True)
-            _sync(target.parent)
-        _sync(self.root)
 
     def manifest(self, model: str, version: int) -> dict[str, Any]:
         """Raises NotFound, or BadArtifact if it can not be read as JSON."""
@@ -117,17 +139,6 @@ class Store:
         found = self.root.iterdir() if self.root.is_dir() else ()
         return sorted(p.name for p in found if MODEL_NAME.fullmatch(p.name) and self.versions(p.name))
 
-    def discard(self, model: str, version: int) -> None:
-        """Take back a publication whose database transaction failed; absent is fine."""
-        target = self._place(model, version)
-        if not target.exists():
-            return
-        with _alone(target.parent):
-            half = Path(tempfile.mkdtemp(prefix=_HALF, dir=target.parent))
-            target.rename(half / target.name)  # gone at once for readers, even if the removal is cut short
-            _sync(target.parent)
-            _sweep(target.parent)
-
     def _numbered(self, model: str) -> list[Path]:
         folder = self._place(model, 1).parent
         found = folder.iterdir() if folder.is_dir() else ()
@@ -158,6 +169,14 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _take_back(target: Path) -> None:
+    """Remove what was published; call it only while alone."""
+    half = Path(tempfile.mkdtemp(prefix=_HALF, dir=target.parent))
+    target.rename(half / target.name)  # gone at once for readers, even if the removal is cut short
+    _sync(target.parent)
+    _sweep(target.parent)
 
 
 def _sweep(folder: Path) -> None:

@@ -16,7 +16,7 @@ from webapp.services.failures import Tally
 from webapp.services.journal import Journal
 from webapp.services.queue import Workshop
 from webapp.services.quota import Quota
-from webapp.services.registry import Resolver
+from webapp.services.resolving import Resolver
 from webapp.services.sealing import Seals
 from webapp.services.sign_ins import Seen
 

@@ -10,14 +10,13 @@ from sqlalchemy.orm import Session
 
 from webapp.db import Alias, Model, ModelVersion
 from webapp.db.base import session, transaction
-from webapp.db.changes import REGISTRY, Watch, bump
+from webapp.db.changes import REGISTRY, bump, wait_for_writers
 from webapp.db.registry import LIVE
 from webapp.errors import BadArtifact, InvalidInput, NotFound, NotReady, Problem, printable
 from webapp.ml.packaging import Package
-from webapp.ml.runtime import Predictor, Runtime
 from webapp.ml.schema import Schema
 from webapp.ml.store import MODEL_NAME, Store
-from webapp.services import audit, model_access
+from webapp.services import audit, model_access, people
 from webapp.services.clock import now_us
 from webapp.services.people import Actor
 from webapp.wording import said
@@ -67,71 +66,6 @@ class ModelDetail:
         return next((v.number for v in self.versions if v.live), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The version that answers a request, loaded; `labels` maps each class to its displayed name."""
-
-    model: str
-    model_id: int
-    version_id: int
-    number: str
-    digest: str
-    schema_hash: str
-    predictor: Predictor
-    labels: dict[Any, str]
-    #: Accounts that may use the model; None: all of them.
-    allowed: frozenset[int] | None = None
-
-
-class Resolver:
-    """Finds the version for a name, remembering what it found until the registry changes."""
-
-    def __init__(self, store: Store, runtime: Runtime, watch: Watch) -> None:
-        self._store = store
-        self._runtime = runtime
-        self._watch = watch
-        self._number = -1
-        self._known: dict[tuple[str, str | None, str | None], Resolved] = {}
-
-    def find(
-        self, model: str, version: str | None = None, alias: str | None = None, *, actor: Actor | None
-    ) -> Resolved:
-        """The version asked for, or the live one; `actor` None is the operator.
-
-        Raises NotFound, also for a model that `actor` may not use, or NotReady when its file is damaged.
-        """
-        number = self._watch.numbers()[REGISTRY]
-        if number != self._number:
-            self._known, self._number = {}, number
-        wanted = (model, version, alias)
-        found = self._known.get(wanted)
-        if found is None:
-            known = self._known  # a change while loading must not be remembered under the new number
-            found = known[wanted] = self._load(_find_version(model, version, alias, actor))
-            session().rollback()  # whoever waits for the group commit must not hold a connection meanwhile
-        if found.allowed is not None and not model_access.is_among(actor, found.allowed):
-            raise _absent(model)
-        return found
-
-    def _load(self, row: ModelVersion) -> Resolved:
-        _published(self._store, row)  # before anything is constructed from it
-        try:
-            predictor = self._runtime.get(row.model.name, row.number)
-        except (BadArtifact, NotFound) as error:
-            raise NotReady(error.detail, 60) from error
-        return Resolved(
-            model=row.model.name,
-            model_id=row.model_id,
-            version_id=row.id,
-            number=str(row.number),
-            digest=row.digest,
-            schema_hash=row.schema_hash,
-            predictor=predictor,
-            labels={choice.value: choice.label for choice in predictor.schema.output.classes},
-            allowed=model_access.allowed(session(), row.model),
-        )
-
-
 def publish(
     store: Store,
     package: Package,
@@ -145,34 +79,32 @@ def publish(
     """Store a package as the next version of `name`; the first version, or a promoted one, becomes live.
 
     A title or description replaces the one the model has. Raises InvalidInput (`#/name`, `#/title`,
-    `#/description`). On any error the store and the registry stay as they were.
+    `#/description`, `#/promote` where a second person has to approve), NotSignedIn. On any error the store and the
+    registry stay as they were.
     """
     refuse_words(name, title, description)
-    with transaction() as s:
-        bump(s, REGISTRY)  # first: on PostgreSQL its row is what a second publisher waits for
-        model = _model(s, name) or _create(s, name)
+    # The files first, however large: whoever predicts waits for the transaction, not for the disk.
+    with store.staging(name, package.files, package.manifest) as place, transaction() as s:
+        if actor is not None:
+            people.queue(s, actor)
+        wait_for_writers(s)  # before `bump`, in the order of every release
+        bump(s, REGISTRY)  # on PostgreSQL its row is what a second publisher waits for
+        model = named(s, name) or _create(s, name)
+        if promote and model.two_people and actor is not None:
+            told = said("cannot be done alone: a second person has to approve it; publish, then ask for it")
+            raise InvalidInput([Problem("#/promote", told)])
         model.title, model.description = title or model.title, description or model.description
         last = s.scalar(select(func.max(ModelVersion.number)).where(ModelVersion.model_id == model.id)) or 0
         number = max(last, store.last(name)) + 1
-        store.publish(name, number, package.files, package.manifest)
-        try:
-            row = _register(s, model, number, package, store.fingerprint(name, number), actor)
-            live = promote or not last
-            if live:
-                s.merge(Alias(model_id=model.id, name=LIVE, version_id=row.id))
-            facts = {
-                "model": name,
-                "version": number,
-                "artifact": row.digest,
-                "manifest": row.manifest_hash,
-                "schema": row.schema_hash,
-                "live": live,
-            }
-            audit.append(s, "publish", actor.id if actor else None, facts)
-            s.commit()
-        except BaseException:
-            store.discard(name, number)
-            raise
+        place(number)
+        row = _register(s, model, number, package, store.fingerprint(name, number), actor)
+        live = promote or not last
+        model.revision += 1
+        if live:
+            point(s, model, LIVE, row)
+        facts = {"model": name, "version": number, **proof(row), "live": live}
+        audit.append(s, "publish", actor.id if actor else None, facts)
+        s.commit()  # here, so that on an error the files are taken back
         return VersionInfo(str(number), row.digest, row.created_us, live)
 
 
@@ -217,6 +149,19 @@ def _register(
     return row
 
 
+def point(s: Session, model: Model, alias: str, row: ModelVersion) -> ModelVersion | None:
+    """Let an alias lead to a version from the caller's commit on; returns the one it led to before."""
+    known = s.get(Alias, (model.id, alias), populate_existing=True)
+    before = None if known is None else known.version
+    s.merge(Alias(model_id=model.id, name=alias, version_id=row.id))
+    return before
+
+
+def proof(row: ModelVersion) -> dict[str, str]:
+    """What an event says of a version, by which its files can be told from any others."""
+    return {"artifact": row.digest, "manifest": row.manifest_hash, "schema": row.schema_hash}
+
+
 def list_models(actor: Actor | None) -> list[ModelInfo]:
     """Every model with a live version that `actor` may use, by name; None is the operator, who may use all."""
     counts = select(ModelVersion.model_id, func.count().label("n")).group_by(ModelVersion.model_id).subquery()
@@ -233,9 +178,9 @@ def list_models(actor: Actor | None) -> list[ModelInfo]:
 
 def damage(store: Store, name: str) -> str:
     """What is wrong with the live version of a model as it is stored, every file of it; empty if nothing is."""
-    row = _find_version(name, None, None, None)
+    row = find_version(name, None, None, None)
     try:
-        for file in _published(store, row)["files"]:
+        for file in published(store, row)["files"]:
             store.read(name, row.number, file)
     except (BadArtifact, NotFound, NotReady) as error:
         return error.detail
@@ -254,7 +199,7 @@ def describe_sound(
 
 def list_versions(name: str, *, actor: Actor | None) -> list[VersionInfo]:
     """The versions of a model, newest first; raises NotFound, also for a model that `actor` may not use."""
-    model = _usable(name, actor)
+    model = usable(name, actor)
     live = session().scalar(select(Alias.version_id).where(Alias.model_id == model.id, Alias.name == LIVE))
     rows = session().scalars(
         select(ModelVersion).where(ModelVersion.model_id == model.id).order_by(ModelVersion.number.desc())
@@ -268,8 +213,8 @@ def describe(store: Store, name: str, version: str | None = None, *, actor: Acto
     Raises NotFound, also for a model that `actor` may not use, or NotReady for a version that is not stored as
     it was published.
     """
-    row = _find_version(name, version, None, actor)
-    manifest = _published(store, row)
+    row = find_version(name, version, None, actor)
+    manifest = published(store, row)
     try:
         schema = Schema.from_dict(manifest.get("schema"))
     except BadArtifact as error:
@@ -287,7 +232,7 @@ def describe(store: Store, name: str, version: str | None = None, *, actor: Acto
     )
 
 
-def _published(store: Store, row: ModelVersion) -> dict[str, Any]:
+def published(store: Store, row: ModelVersion) -> dict[str, Any]:
     """The manifest of a version; raises NotReady if it is not the one that was published."""
     name, number = row.model.name, row.number
     changed = NotReady(
@@ -307,20 +252,21 @@ def _published(store: Store, row: ModelVersion) -> dict[str, Any]:
     raise changed
 
 
-def _model(s: Session, name: str) -> Model | None:
+def named(s: Session, name: str) -> Model | None:
+    """The row of a model, or None."""
     # PostgreSQL takes no NUL in a text, not even to look for it; a name has none.
     return s.scalar(select(Model).where(Model.name == name)) if MODEL_NAME.fullmatch(name) else None
 
 
-def _usable(name: str, actor: Actor | None) -> Model:
-    model = _model(session(), name)
+def usable(name: str, actor: Actor | None) -> Model:
+    model = named(session(), name)
     if model is None or not model_access.is_among(actor, model_access.allowed(session(), model)):
-        raise _absent(name)
+        raise absent(name)
     return model
 
 
-def _find_version(name: str, version: str | None, alias: str | None, actor: Actor | None) -> ModelVersion:
-    model = _usable(name, actor)
+def find_version(name: str, version: str | None, alias: str | None, actor: Actor | None) -> ModelVersion:
+    model = usable(name, actor)
     query = select(ModelVersion).where(ModelVersion.model_id == model.id)
     if version is not None:
         if not (version.isascii() and version.isdigit() and len(version) < 9):
@@ -332,11 +278,11 @@ def _find_version(name: str, version: str | None, alias: str | None, actor: Acto
         query = query.join(Alias, Alias.version_id == ModelVersion.id).where(Alias.name == (alias or LIVE))
     row = session().scalar(query)
     if row is None:
-        raise _absent_version(name, version or alias) if version or alias else _absent(name)
+        raise _absent_version(name, version or alias) if version or alias else absent(name)
     return row
 
 
-def _absent(name: str) -> NotFound:
+def absent(name: str) -> NotFound:
     return NotFound(
         said(
             "There is no model named {name}; the page Models, or GET /api/v1/models, lists them.",

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 
 from webapp.db import IdempotencyKey, ModelVersion, Prediction
 from webapp.db.base import session, transaction
-from webapp.db.commits import Entry, Guard, StaleAccess
+from webapp.db.commits import Entry, Guard, StaleAccess, StaleVersion
 from webapp.errors import (
     AppError,
     Conflict,
@@ -33,7 +33,7 @@ from webapp.services.desk import SLOW, Desk
 from webapp.services.people import Actor
 from webapp.services.predictions.asks import Ask, Made, Refused
 from webapp.services.predictions.sheet import Given, Sheet
-from webapp.services.registry import Resolved
+from webapp.services.resolving import Resolved
 from webapp.wording import said
 
 __all__ = ["Ask", "Made", "Refused", "draft", "forget_keys", "keep", "make"]
@@ -51,7 +51,7 @@ MAY_PREDICT = frozenset({"analyst", "publisher", "admin"})
 #: Rows handled before other requests get their turn.
 STRIDE = 512
 KEPT_HOURS = 24
-#: How often a caller is checked anew because accounts have changed in the meantime.
+#: How often caller and version are looked up anew because accounts or models have changed in the meantime.
 ROUNDS = 20
 
 #: One row as received, and what checking it gave.
@@ -132,22 +132,33 @@ def forget_keys() -> None:
         )
 
 
+class _Moved(Exception):
+    """Another version answers by now."""
+
+    def __init__(self, chosen: Resolved) -> None:
+        self.chosen = chosen
+
+
 def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
     _may_predict(actor)
     desk.quota.spend(actor.id)
     _check_frame(desk, ask)
     chosen = desk.resolver.find(ask.model, ask.version, ask.alias, actor=actor)
+    for _ in range(ROUNDS):
+        try:
+            return _make_with(desk, actor, ask, chosen)
+        except _Moved as moved:
+            chosen = moved.chosen
+    raise NotReady(said("Versions are changing without pause; try again in a moment."))
+
+
+def _make_with(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved) -> Sequence[Made | Refused]:
     begun = time.perf_counter_ns()
     checked = _check(chosen, ask)
     check_us = (time.perf_counter_ns() - begun) // 1000
     good = [(row, check) for row, check in zip(ask.rows, checked, strict=True) if not check.problems]
-    made = _keep(
-        desk,
-        actor,
-        ask,
-        partial(_answer, desk, actor, ask, chosen, good, check_us),
-        _quick(desk, chosen, good),
-    )
+    answer = partial(_answer, desk, actor, ask, chosen, good, check_us)
+    made = _keep(desk, actor, ask, chosen, answer, _quick(desk, chosen, good))
     if len(made) == len(checked) or len(made) != len(
         good
     ):  # the latter: repeated, after the schema has changed
@@ -230,8 +241,13 @@ def _answer(
     return sheet
 
 
-def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick: bool) -> Sequence[Made]:
-    """Commit what `answer` writes; returns its answers, or those given before when the request was a repeated one."""
+def _keep(
+    desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, answer: Callable[[], Sheet], quick: bool
+) -> Sequence[Made]:
+    """Commit what `answer` writes; returns its answers, or those given before when the request was a repeated one.
+
+    Raises _Moved where another version than `chosen` has to answer.
+    """
     made: list[Made] = []
 
     def fill(entry: Entry) -> None:
@@ -242,23 +258,11 @@ def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick
             ids = orjson.dumps([m.id for m in made]).decode()
             entry.key = (actor.id, ask.idempotency_key, ask.fingerprint, ids, sheet.created_us)
 
-    entry = Entry((), (), actor.access, fill=fill if quick else None)
+    registry = None if ask.version else chosen.registry
+    entry = Entry((), (), actor.access, registry=registry, fill=fill if quick else None)
     if not quick:
         fill(entry)
-    for _ in range(ROUNDS):
-        try:
-            desk.commits.submit(entry)
-            break
-        except StaleAccess:
-            caller = people.recheck(actor)
-            _may_predict(caller)
-            desk.watch.numbers(fresh=True)
-            desk.resolver.find(
-                ask.model, ask.version, ask.alias, actor=caller
-            )  # it may be closed to them now
-            entry.access, entry.error = caller.access, None
-    else:
-        raise NotReady(said("Accounts are changing without pause; try again in a moment."))
+    _submit(desk, actor, ask, chosen, entry)
     if entry.replay is None:
         return made
     fingerprint, ids = entry.replay
@@ -267,6 +271,30 @@ def _keep(desk: Desk, actor: Actor, ask: Ask, answer: Callable[[], Sheet], quick
     if fingerprint != ask.fingerprint:
         raise Conflict(said("This Idempotency-Key was used with another request; use a new key."))
     return _read_back(actor, orjson.loads(ids))
+
+
+def _submit(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, entry: Entry) -> None:
+    """Commit an entry, as often as it takes to find caller and version unchanged since they were looked up."""
+    for _ in range(ROUNDS):
+        try:
+            desk.commits.submit(entry)
+            return
+        except StaleAccess:
+            actor = people.recheck(actor)
+            _may_predict(actor)
+            entry.access = actor.access
+        except StaleVersion:
+            pass
+        desk.watch.numbers(fresh=True)
+        found = desk.resolver.find(
+            ask.model, ask.version, ask.alias, actor=actor
+        )  # it may be closed to them now
+        if found.version_id != chosen.version_id:
+            raise _Moved(found)
+        entry.error = None
+        if entry.registry is not None:
+            entry.registry = found.registry
+    raise NotReady(said("Accounts or models are changing without pause; try again in a moment."))
 
 
 def _read_back(actor: Actor, ids: list[str]) -> list[Made]:

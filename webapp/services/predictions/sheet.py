@@ -13,7 +13,7 @@ from webapp.services.audit import FORMAT, SALT_BYTES, commitment
 from webapp.services.clock import new_id
 from webapp.services.people import Actor
 from webapp.services.predictions.asks import Ask, Made
-from webapp.services.registry import Resolved
+from webapp.services.resolving import Resolved
 
 
 class Given(NamedTuple):

@@ -1,0 +1,84 @@
+"""From the name in a request to the version that answers it, loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from webapp.db import ModelVersion
+from webapp.db.base import session
+from webapp.db.changes import REGISTRY, Watch
+from webapp.errors import BadArtifact, NotFound, NotReady
+from webapp.ml.runtime import Predictor, Runtime
+from webapp.ml.store import Store
+from webapp.services import model_access, registry
+from webapp.services.people import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The version that answers a request, loaded; `labels` maps each class to its displayed name."""
+
+    model: str
+    model_id: int
+    version_id: int
+    number: str
+    digest: str
+    schema_hash: str
+    predictor: Predictor
+    labels: dict[Any, str]
+    #: The number of the `registry` counter at which it was found.
+    registry: int
+    #: Accounts that may use the model; None: all of them.
+    allowed: frozenset[int] | None = None
+
+
+class Resolver:
+    """Finds the version for a name, remembering what it found until the registry changes."""
+
+    def __init__(self, store: Store, runtime: Runtime, watch: Watch) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._watch = watch
+        self._number = -1
+        self._known: dict[tuple[str, str | None, str | None], Resolved] = {}
+
+    def find(
+        self, model: str, version: str | None = None, alias: str | None = None, *, actor: Actor | None
+    ) -> Resolved:
+        """The version asked for, or the live one; `actor` None is the operator.
+
+        Raises NotFound, also for a model that `actor` may not use, or NotReady when its file is damaged.
+        """
+        number = self._watch.numbers()[REGISTRY]
+        if number != self._number:
+            self._known, self._number = {}, number
+        wanted = (model, version, alias)
+        found = self._known.get(wanted)
+        if found is None:
+            session().rollback()  # what is read now must not be older than the number
+            known = self._known  # a change while loading must not be remembered under the new number
+            found = known[wanted] = self._load(registry.find_version(model, version, alias, actor), number)
+            session().rollback()  # whoever waits for the group commit must not hold a connection meanwhile
+        if found.allowed is not None and not model_access.is_among(actor, found.allowed):
+            raise registry.absent(model)
+        return found
+
+    def _load(self, row: ModelVersion, number: int) -> Resolved:
+        registry.published(self._store, row)  # before anything is constructed from it
+        try:
+            predictor = self._runtime.get(row.model.name, row.number)
+        except (BadArtifact, NotFound) as error:
+            raise NotReady(error.detail, 60) from error
+        return Resolved(
+            model=row.model.name,
+            model_id=row.model_id,
+            version_id=row.id,
+            number=str(row.number),
+            digest=row.digest,
+            schema_hash=row.schema_hash,
+            predictor=predictor,
+            labels={choice.value: choice.label for choice in predictor.schema.output.classes},
+            registry=number,
+            allowed=model_access.allowed(session(), row.model),
+        )
