@@ -16,7 +16,7 @@ from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from webapp.services import audit, installation, predictions, sealing
 from webapp.services.clock import now_us
 from webapp.services.desk import Desk
-from webapp.services.live import live_at
+from webapp.services.releases import live_at
 from webapp.services.sealing.keys import Keyring
 from webapp.services.verifying import runs
 

@@ -11,6 +11,7 @@ from webapp.services.jobs.told import unpack
 from webapp.services.outcomes import Reported
 from webapp.services.predictions import Made, Refused
 from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
+from webapp.services.releases import Release, Released, Standing
 from webapp.services.reviews import Reviewed
 from webapp.services.sealing import Sealed
 
@@ -77,8 +78,54 @@ def version_line(info: VersionInfo) -> dict[str, Any]:
     return {
         "version": info.number,
         "live": info.live,
+        "aliases": list(info.aliases),
         "artifact_sha256": info.digest,
         "created_at": moment(info.created_us),
+    }
+
+
+def standing(now: Standing) -> dict[str, Any]:
+    """What the aliases of a model lead to, and what waits to be decided."""
+    waiting = now.request and {
+        "id": now.request.id,
+        "version": now.request.version,
+        "reason": now.request.reason,
+        "user": now.request.by,
+        "created_at": moment(now.request.at_us),
+    }
+    return {
+        "model": now.model,
+        "live": now.live,
+        "aliases": now.aliases,
+        "two_people": now.two_people,
+        "request": waiting,
+    }
+
+
+def release(found: Release) -> dict[str, Any]:
+    """A version that was live, from when until when, and by whose decision."""
+    return {
+        "version": found.version,
+        "kind": found.kind,
+        "from": moment(found.at_us),
+        "to": None if found.until_us is None else moment(found.until_us),
+        "instead_of": found.instead_of,
+        "reason": found.reason,
+        "user": found.by,
+        "asked_by": found.asked_by,
+        "artifact_sha256": found.artifact,
+        "event": found.event,
+    }
+
+
+def released(made: Released) -> dict[str, Any]:
+    """What a change of aliases came to; `request` where a second person has to approve."""
+    return {
+        "model": made.model,
+        "alias": made.alias,
+        "version": made.version,
+        "request": made.waiting,
+        "event": made.event,
     }
 
 

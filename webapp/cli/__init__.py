@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.cli import audit, backups, jobs, keeping, models, people
+from webapp.cli import audit, backups, jobs, keeping, models, people, releases  # noqa: F401 - adds to models
 
 
 def init_app(app: Flask) -> None:

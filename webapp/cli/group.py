@@ -22,7 +22,7 @@ CHECKPOINTS = click.option(
     metavar="FILE|TEXT",
     help="A checkpoint kept elsewhere: a file, or “SIZE ROOT” as printed. May be given several times.",
 )
-ARGUMENTS = {"username": "NAME", "records": "RECORD_ID"}
+ARGUMENTS = {"username": "NAME", "records": "RECORD_ID", "alias": "ALIAS"}
 
 
 class Group(AppGroup):

@@ -16,6 +16,7 @@ from webapp.errors import BadArtifact
 from webapp.ml import metrics
 from webapp.ml.compiler import TOLERANCE, compile_onnx
 from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, cause
+from webapp.ml.golden import golden
 from webapp.ml.infer import infer_schema
 from webapp.ml.layout import Rows
 from webapp.ml.loader import load_pickle, load_skops, save_joblib, save_skops
@@ -86,6 +87,7 @@ def package(
     files = parts.files | {
         "reference.json": _json(profile(schema, parts.sample.rows, served.answer(parts.sample.rows)[0])),
         "rows.json": _json([dict(zip(schema.names, row, strict=True)) for row in kept]),
+        "answers.json": _json(golden(*served.answer(kept))),
     }
     manifest = {
         **parts.members,

@@ -126,6 +126,11 @@ class Store:
             raise BadArtifact(f"{filename} of {model} {version} is damaged; restore it from a backup.")
         return data
 
+    def whole(self, model: str, version: int) -> dict[str, bytes]:
+        """Every file by its name, the manifest too; raises as `read`."""
+        files = {name: self.read(model, version, name) for name in self.manifest(model, version)["files"]}
+        return files | {MANIFEST: self._bytes(model, version, MANIFEST)}
+
     def versions(self, model: str) -> list[int]:
         """Ascending; empty for an unknown model."""
         return sorted(int(p.name) for p in self._numbered(model) if (p / MANIFEST).is_file())

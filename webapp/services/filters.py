@@ -211,6 +211,16 @@ def _since(text: str) -> int:
     return microseconds
 
 
+def time_of(text: str, pointer: str) -> int:
+    """A time as filters take it, microseconds UTC; raises InvalidInput."""
+    try:
+        return _since(text)
+    except _Unclear as error:
+        raise InvalidInput([Problem(pointer, error.args[0])]) from error
+    except ValueError as error:
+        raise InvalidInput([Problem(pointer, _TIME)]) from error
+
+
 def _until(text: str) -> int:
     try:
         day = date.fromisoformat(text)

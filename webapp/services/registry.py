@@ -32,6 +32,8 @@ class VersionInfo:
     digest: str
     created_us: int
     live: bool
+    #: That lead to it, `live` among them.
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def publish(
     with store.staging(name, package.files, package.manifest) as place, transaction() as s:
         if actor is not None:
             people.queue(s, actor)
-        wait_for_writers(s)  # before `bump`, in the order of every release
+        wait_for_writers(s)
         bump(s, REGISTRY)  # on PostgreSQL its row is what a second publisher waits for
         model = named(s, name) or _create(s, name)
         if promote and model.two_people and actor is not None:
@@ -100,9 +102,9 @@ def publish(
         row = _register(s, model, number, package, store.fingerprint(name, number), actor)
         live = promote or not last
         model.revision += 1
-        if live:
-            point(s, model, LIVE, row)
         facts = {"model": name, "version": number, **proof(row), "live": live}
+        if live and (before := point(s, model, LIVE, row)) is not None:
+            facts["from"] = before.number
         audit.append(s, "publish", actor.id if actor else None, facts)
         s.commit()  # here, so that on an error the files are taken back
         return VersionInfo(str(number), row.digest, row.created_us, live)
@@ -180,11 +182,24 @@ def damage(store: Store, name: str) -> str:
     """What is wrong with the live version of a model as it is stored, every file of it; empty if nothing is."""
     row = find_version(name, None, None, None)
     try:
-        for file in published(store, row)["files"]:
-            store.read(name, row.number, file)
+        published(store, row)
+        store.whole(name, row.number)
     except (BadArtifact, NotFound, NotReady) as error:
         return error.detail
     return ""
+
+
+def export(store: Store, name: str, version: str | None = None) -> dict[str, bytes]:
+    """File name → bytes of a version (default: the live one), manifest included, for the operator.
+
+    Raises NotFound, or NotReady for a version that is not stored as it was published.
+    """
+    row = find_version(name, version, None, None)
+    published(store, row)
+    try:
+        return store.whole(name, row.number)
+    except (BadArtifact, NotFound) as error:
+        raise NotReady(error.detail, 60) from error
 
 
 def describe_sound(
@@ -200,11 +215,14 @@ def describe_sound(
 def list_versions(name: str, *, actor: Actor | None) -> list[VersionInfo]:
     """The versions of a model, newest first; raises NotFound, also for a model that `actor` may not use."""
     model = usable(name, actor)
-    live = session().scalar(select(Alias.version_id).where(Alias.model_id == model.id, Alias.name == LIVE))
+    aliases: dict[int, list[str]] = {}
+    for alias in session().scalars(select(Alias).where(Alias.model_id == model.id).order_by(Alias.name)):
+        aliases.setdefault(alias.version_id, []).append(alias.name)
     rows = session().scalars(
         select(ModelVersion).where(ModelVersion.model_id == model.id).order_by(ModelVersion.number.desc())
     )
-    return [VersionInfo(str(v.number), v.digest, v.created_us, v.id == live) for v in rows]
+    led = [(row, tuple(aliases.get(row.id, ()))) for row in rows]
+    return [VersionInfo(str(v.number), v.digest, v.created_us, LIVE in names, names) for v, names in led]
 
 
 def describe(store: Store, name: str, version: str | None = None, *, actor: Actor | None) -> ModelDetail:

@@ -11,14 +11,12 @@ from sqlalchemy import select
 
 from webapp.db import Prediction, Review, User
 from webapp.db.base import session, transaction
-from webapp.errors import InvalidInput, Problem, printable
+from webapp.errors import InvalidInput, Problem
 from webapp.ml.store import Store
-from webapp.services import audit, history
+from webapp.services import audit, history, reasons
 from webapp.services.judging import Truth, lock, truth
 from webapp.services.people import Actor
 from webapp.wording import said
-
-LONGEST_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def confirm(actor: Actor, record_id: str, reason: str = "") -> None:
 
     Raises NotFound, NotAllowed, NotSignedIn, Conflict (erased), InvalidInput (`#/reason`).
     """
-    _review(actor, record_id, "confirmed", None, _reason(reason))
+    _review(actor, record_id, "confirmed", None, reasons.read(reason))
 
 
 def override(store: Store, actor: Actor, record_id: str, decision: Any, reason: str) -> None:
@@ -60,13 +58,13 @@ def override(store: Store, actor: Actor, record_id: str, decision: Any, reason: 
     except InvalidInput as error:
         problems += error.problems
     try:
-        if not _reason(reason):
+        if not reasons.read(reason):
             problems.append(Problem("#/reason", said("is required; say why the answer does not stand")))
     except InvalidInput as error:
         problems += error.problems
     if problems or decided is None:
         raise InvalidInput(problems)
-    _review(actor, record_id, "overridden", decided.plain, _reason(reason))
+    _review(actor, record_id, "overridden", decided.plain, reasons.read(reason))
 
 
 def of(record_id: str) -> list[Reviewed]:
@@ -94,17 +92,6 @@ def _review(actor: Actor, record_id: str, action: str, decision: str | float | N
         kept = {"action": action, "note": note.decode(), "salt": salt, "at_us": event.at_us}
         current.add(Review(event_id=event.id, prediction_seq=row.seq, user_id=actor.id, **kept))
         row.review = action
-
-
-def _reason(text: str) -> str:
-    reason = text.strip()
-    if len(reason) > LONGEST_REASON:
-        raise InvalidInput(
-            [Problem("#/reason", said("must have at most {most} characters", most=LONGEST_REASON))]
-        )
-    if printable(reason) != reason:
-        raise InvalidInput([Problem("#/reason", said("holds a character that can not be stored; remove it"))])
-    return reason
 
 
 def _reviewed(row: Review, username: str) -> Reviewed:

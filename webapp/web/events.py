@@ -37,6 +37,11 @@ KINDS = {
     "publish": lazy_gettext("Version published"),
     "promote": lazy_gettext("Version promoted"),
     "rollback": lazy_gettext("Version rolled back"),
+    "alias": lazy_gettext("Alias changed"),
+    "promotion-asked": lazy_gettext("Promotion asked for"),
+    "promotion-refused": lazy_gettext("Promotion refused"),
+    "promotion-withdrawn": lazy_gettext("Promotion withdrawn"),
+    "release-rule": lazy_gettext("Rule of releases changed"),
     "erasure": lazy_gettext("Records erased"),
     "restriction": lazy_gettext("Records restricted"),
     "restriction-lifted": lazy_gettext("Restriction lifted"),
@@ -103,6 +108,11 @@ FACTS = {
     "files": lazy_gettext("files"),
     "bytes": lazy_gettext("bytes"),
     "with_keys": lazy_gettext("with the secret keys"),
+    "alias": lazy_gettext("alias"),
+    "tried": lazy_gettext("reference rows answered again"),
+    "asked_by": lazy_gettext("asked by"),
+    "remark": lazy_gettext("remark"),
+    "two_people": lazy_gettext("by two people"),
     "with_files": lazy_gettext("with the files of batches"),
 }
 VALUES = {
@@ -118,7 +128,9 @@ VALUES = {
 #: Told only where they are so.
 SPECIAL = frozenset({"despite_floor", "by_subject", "reapplied", "expired", "undecided"})
 #: Of use to who verifies the record, not to who reads this page.
-HIDDEN = frozenset({"account", "artifact", "manifest", "schema", "note", "export", "what"})
+HIDDEN = frozenset(
+    {"account", "artifact", "manifest", "schema", "note", "export", "what", "request", "largest"}
+)
 LONGEST = 200
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +16,8 @@ from webapp.doors import desk, json_bytes
 from webapp.errors import Conflict, InvalidInput, NotFound, Problem
 from webapp.services import anchors, sealing
 from webapp.services.clock import now_us
-from webapp.services.filters import Filters
-from webapp.services.live import live_at
+from webapp.services.filters import time_of
+from webapp.services.releases import live_at
 from webapp.services.sealing import Sealed, proofs
 from webapp.services.verifying import claims, runs
 from webapp.wording import said
@@ -28,7 +27,6 @@ blueprint = Blueprint("evidence", __name__)
 LISTED = 10
 LONGEST = 18
 #: A time as fields for times give it: here it is that of UTC.
-BARE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
 VERIFIER = Path(__file__).resolve().parent.parent.parent / "tools" / "verify_record.py"
 
 
@@ -162,7 +160,7 @@ def live() -> str | tuple[str, int]:
     at_us = now_us()
     if text := request.args.get("at", "").strip():
         try:
-            at_us = Filters.read({"from": f"{text}Z" if BARE.fullmatch(text) else text}).since_us or at_us
+            at_us = time_of(text, "#/at")
         except InvalidInput as error:
             problems = {"at": error.problems[0].detail}
     lines = [] if problems else live_at(actor(), at_us)
