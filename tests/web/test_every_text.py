@@ -21,7 +21,8 @@ from tests.web.conftest import Browser
 from webapp import auth
 from webapp.db import Prediction
 from webapp.db.base import transaction
-from webapp.services import outcomes, registry, reviews, sealing
+from webapp.ml.packaging import Package
+from webapp.services import outcomes, registry, releases, reviews, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
@@ -146,13 +147,47 @@ def world(
     reviews.override(desk.store, actor("alice"), plain, "virginica", "because")
     outcomes.report(desk.store, actor("alice"), plain, "setosa", "form")
     batches = [_batch(app, alice, turns) for turns in range(3)]
+    _release(desk, actor)
     described = [registry.describe(desk.store, name, actor=None) for name in MODELS]
     data = {text for model in described for text in of_model(model) if LETTERS.search(text)}
-    data |= {*CAST, "case 7", "because", "rows.csv", "Werkzeug", "case", "a", "b", "x", "none", "nobody"}
+    data |= {
+        *CAST,
+        "case 7",
+        "because",
+        "rows.csv",
+        "Werkzeug",
+        "case",
+        "a",
+        "b",
+        "x",
+        "none",
+        "nobody",
+        "live",
+        "candidate",
+    }
     verified = str(_verified(desk, actor("carol")))
     more = [*batches, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
     numbered = {"record_id": warned, "job_id": batches[-1].rpartition("/")[2], "number": verified}
     return World(numbered, more, data | {sealing.log().origin, "verify_record.py"})
+
+
+def _release(desk: Desk, actor: Callable[[str], Actor]) -> None:
+    """Versions that were live, are put forward, and wait for a second person."""
+    files = {name: (desk.store.root / "iris" / "1" / name).read_bytes() for name in _published(desk)}
+    package = Package(
+        files, desk.store.manifest("iris", 1), registry.describe(desk.store, "iris", actor=None).schema
+    )
+    for _ in range(2):
+        registry.publish(desk.store, package, name="iris", title="")
+    releases.promote(desk, actor("dave"), "iris", "2", reason="because", revision=None)
+    releases.roll_back(desk, None, "iris", None, reason="", revision=None)
+    releases.set_alias(desk, None, "iris", "candidate", "3", revision=None)
+    releases.require_two(actor("dave"), "iris", True)
+    releases.promote(desk, actor("paula"), "iris", "3", reason="because", revision=None)
+
+
+def _published(desk: Desk) -> list[str]:
+    return list(desk.store.manifest("iris", 1)["files"])
 
 
 def _verified(desk: Desk, carol: Actor) -> int:
@@ -200,6 +235,8 @@ MORE = (
     "/audit/print?model=iris",
     "/models/rose",
     "/models/iris?version=9",
+    "/models/iris/releases?at=2020-01-01",
+    "/models/iris/releases?at=soon",
     "/predictions/pred_nothing",
     "/audit/verifications/2",
     "/audit/verifications/99",
@@ -271,6 +308,8 @@ FORMS: list[tuple[str, str, dict[str, str]]] = [
             "record-subject": " \x01",
         },
     ),
+    ("dave", "/models/iris/releases/promote", {"version": "1", "revision": "x"}),
+    ("dave", "/models/iris/releases/candidate", {"version": "2", "revision": "9"}),
     ("alice", "/models/purchase/predict", {"age": "1.5", "returning": "maybe"}),
     ("alice", "/account", {"current": "x", "password": "short", "again": "other"}),
     ("alice", "/account", {"current": "x", "password": "short", "again": "short"}),
@@ -312,6 +351,7 @@ def test_every_text_after_a_form_can_be_translated(
     found = {}
     for name, path, form in FORMS:
         page = {"/admin": "/admin/users", "/audit": "/audit"}.get(path[:6])
+        page = "/models/iris/releases" if "/releases/" in path else page
         answer = people[name].post(path, form, page)
         if answer.status_code == 302:
             answer = people[name].get(answer.location)

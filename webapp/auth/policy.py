@@ -57,6 +57,8 @@ POLICY: dict[str, Roles] = {
     "home.chart": SIGNED_IN,
     "models.index": SIGNED_IN,
     "models.show": SIGNED_IN,
+    "releases.index": SIGNED_IN,
+    "releases.change": PUBLISHERS,
     "predictions.form": PREDICTORS,
     "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,

@@ -35,6 +35,7 @@ from webapp.web import (
     login,
     models,
     predictions,
+    releases,
     retention,
     subjects,
     words,
@@ -54,6 +55,7 @@ PAGES = (
     login,
     models,
     predictions,
+    releases,
     retention,
     subjects,
 )
@@ -169,4 +171,6 @@ def _menu() -> list[tuple[str, str, bool]]:
 
 
 def _room() -> str:
-    return {"predictions": "models"}.get(request.blueprint or "", request.blueprint or "")
+    return {"predictions": "models", "releases": "models"}.get(
+        request.blueprint or "", request.blueprint or ""
+    )

@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from webapp.auth import PREDICTORS, actor
-from webapp.services import model_access, users
+from webapp.services import model_access, releases, users
 
 blueprint = Blueprint("access", __name__, url_prefix="/admin/models")
 
@@ -26,8 +26,10 @@ def model(name: str) -> Response | str:
         restricted = request.form.get("open_to") == "chosen"
         chosen = request.form.getlist("person")
         model_access.change(name, restricted=restricted, people=chosen, actor=actor())
+        releases.require_two(actor(), name, "two_people" in request.form)
         flash(gettext("Who may use %(model)s is set.", model=access.title))
         return redirect(url_for("access.index"))
     everybody = users.list_all(actor())
     choices = [p for p in everybody if p.role in PREDICTORS - {"admin"} or p.username in access.people]
-    return render_template("access/model.html", access=access, choices=choices)
+    two_people = releases.standing(name, actor=actor()).two_people
+    return render_template("access/model.html", access=access, choices=choices, two_people=two_people)
