@@ -86,7 +86,7 @@ def on_exit(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let a worker leave when the disk has failed it; its successor opens the database anew."""
+    """Let a worker load what is promoted, and leave when the disk has failed it: its successor opens that anew."""
 
     def leave() -> None:
         worker.log.error("The disk has failed; worker %s leaves", worker.pid)
@@ -94,6 +94,7 @@ def post_worker_init(worker: Any) -> None:
         signal.alarm(LEAVE_SECONDS)  # an idle connection must not keep us longer; nothing handles this signal
 
     worker.wsgi.extensions["panic"] = leave
+    worker.wsgi.extensions["follow"]()
     # What is loaded by now stays; looking through it again and again for garbage cost a third of the speed.
     gc.collect()
     gc.freeze()

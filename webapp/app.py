@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -38,11 +39,14 @@ from webapp.services.resolving import Resolver
 from webapp.services.sealing import Seals
 from webapp.services.sealing.keys import Keyring
 from webapp.services.sign_ins import Seen
+from webapp.services.warming import Warming
 from webapp.wording import said
 
 if TYPE_CHECKING:
     from config import Settings
 
+#: Between looks of a web worker at what is to be loaded.
+FOLLOW_SECONDS = 0.5
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -139,6 +143,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
     watch.erased = answers.forget
     runtime = Runtime(store)
     app.extensions["write_lock"] = lock
+    app.extensions["follow"] = _follow(app)
     app.extensions["leader"] = Leader(engine, Path(f"{url.database}.sealer") if sqlite else None)
     app.extensions["installation"] = Installation(
         settings.data_dir,
@@ -176,6 +181,24 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         default_model=settings.default_model,
         offload=offload,
     )
+
+
+def _follow(app: Flask) -> Callable[[], None]:
+    """What starts a thread that follows the registry; only who serves for long has a use for it."""
+
+    def follow() -> None:
+        warming = Warming(app.extensions["desk"])
+        while True:
+            try:
+                with app.app_context():
+                    failed = warming.look()
+                for detail in failed:
+                    observability.log.error("version not loaded", detail=detail)
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while
+                observability.log.error("warming", error=repr(error))
+            time.sleep(FOLLOW_SECONDS)
+
+    return lambda: threading.Thread(target=follow, daemon=True).start()
 
 
 def _later(app: Flask) -> Callable[[float, Callable[[], None]], None]:

@@ -46,12 +46,15 @@ def test_no_rows_give_no_answers(runtime: Runtime) -> None:
     assert runtime.get("iris", 1).predict([]).values == []
 
 
-def test_a_version_is_loaded_once_and_evicted_on_demand(runtime: Runtime) -> None:
+def test_a_version_is_loaded_once_and_forgotten_when_nothing_leads_to_it(runtime: Runtime) -> None:
     assert not runtime.ready("iris", 1)
     with ThreadPoolExecutor(8) as pool:
         loaded = set(pool.map(lambda _: runtime.get("iris", 1), range(32)))
     assert len(loaded) == 1 and runtime.ready("iris", 1)
-    runtime.evict("iris", 1)
+    runtime.retain({("iris", 1)}, 0)
+    runtime.retain(set(), 1)
+    assert runtime.ready("iris", 1)
+    runtime.retain(set(), 0)
     assert not runtime.ready("iris", 1)
 
 

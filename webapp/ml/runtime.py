@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -123,9 +123,15 @@ class Runtime:
     def ready(self, model: str, version: int) -> bool:
         return (model, version) in self._loaded
 
-    def evict(self, model: str, version: int) -> None:
-        """Forget a version; requests that hold its predictor finish with it."""
-        self._loaded.pop((model, version), None)
+    def retain(self, wanted: Collection[tuple[str, int]], spare: int) -> None:
+        """Forget versions that are not `wanted`, the longest loaded first, until so many are left of them.
+
+        Requests that hold a predictor finish with it.
+        """
+        others = [key for key in self._loaded if key not in wanted]
+        for key in others[: max(0, len(others) - spare)]:
+            self._loaded.pop(key, None)
+            self._locks.pop(key, None)
 
     def _load(self, model: str, version: int) -> Predictor:
         key = (model, version)
