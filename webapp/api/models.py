@@ -8,7 +8,7 @@ from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.auth import actor
 from webapp.doors import desk, json_response
-from webapp.services import registry
+from webapp.services import model_cards, registry
 
 
 @api.get("/models")
@@ -30,3 +30,9 @@ def list_versions(name: str) -> Response:
     return json_response(
         {"data": [presenters.version_line(v) for v in registry.list_versions(name, actor=actor())]}
     )
+
+
+@api.get("/models/<name>/versions/<version>")
+def show_version(name: str, version: str) -> Response:
+    """One version in full: its card, metrics with intervals, engines, and where it comes from."""
+    return json_response(presenters.version(model_cards.read(desk().store, name, version, actor=actor())))

@@ -7,7 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from webapp.api import openapi_audit, openapi_jobs, openapi_releases
+from webapp.api import openapi_audit, openapi_jobs, openapi_models, openapi_releases
 from webapp.api.schemas import MOMENT, TEXT, object_of
 from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
@@ -35,13 +35,20 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
         servers=[{"url": "/api/v1"}],
     )
     spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    schemas = {**SCHEMAS, **openapi_audit.SCHEMAS, **openapi_releases.SCHEMAS, "Job": openapi_jobs.JOB}
+    schemas = {
+        **SCHEMAS,
+        **openapi_audit.SCHEMAS,
+        **openapi_models.SCHEMAS,
+        **openapi_releases.SCHEMAS,
+        "Job": openapi_jobs.JOB,
+    }
     for name, schema in schemas.items():
         spec.components.schema(name, schema)
     batches = openapi_jobs.routes(_operation, _ref("Job"))
     evidence = openapi_audit.routes(_operation, _ref, RECORD_ID)
+    versions = openapi_models.routes(_operation, _ref, MODEL)
     releases = openapi_releases.routes(_operation, _ref, MODEL)
-    for path, operations in {**ROUTES, **releases, **evidence, **batches}.items():
+    for path, operations in {**ROUTES, **versions, **releases, **evidence, **batches}.items():
         spec.path(path, operations=operations)
     for detail in details:
         spec.path(f"/models/{detail.name}/predict", operations={"post": _predict_one(detail)})

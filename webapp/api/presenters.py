@@ -8,6 +8,7 @@ from typing import Any
 from webapp.services.history import Record
 from webapp.services.jobs import JobView
 from webapp.services.jobs.told import unpack
+from webapp.services.model_cards import ModelCard
 from webapp.services.outcomes import Reported
 from webapp.services.predictions import Made, Refused
 from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
@@ -68,8 +69,32 @@ def model(detail: ModelDetail) -> dict[str, Any]:
         "card": manifest.get("card"),
         "metrics": manifest.get("metrics"),
         "engines": manifest.get("engines"),
+        "warnings": manifest.get("warnings", []),
         "artifact_sha256": manifest["digest"],
         "created_at": moment(detail.created_us),
+    }
+
+
+#: Members of the manifest that say where a version comes from; null where it was published without.
+LINEAGE = ("source_sha256", "filename", "data_sha256", "test_sha256")
+
+
+def version(card: ModelCard) -> dict[str, Any]:
+    """A version in full: what its card tells, for programs."""
+    detail, manifest = card.detail, card.detail.manifest
+    return model(detail) | {
+        "live": detail.version == detail.live,
+        "format": manifest.get("format"),
+        "bytes": card.bytes,
+        "n_rows": manifest.get("n_rows"),
+        "profile": {"target": card.profile.get("target"), "features": card.profile.get("features")},
+        "python": manifest.get("python"),
+        "libraries": manifest.get("libraries"),
+        "lineage": {key: manifest.get(key) for key in LINEAGE},
+        "schema_sha256": manifest.get("schema_hash"),
+        "manifest_sha256": detail.manifest_hash,
+        "published_by": detail.published_by,
+        "few": card.few,
     }
 
 

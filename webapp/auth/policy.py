@@ -32,6 +32,7 @@ POLICY: dict[str, Roles] = {
     "api.roll_back": PUBLISHERS,
     "api.change_alias": PUBLISHERS,
     "api.decide": PUBLISHERS,
+    "api.show_version": SIGNED_IN,
     "api.predict": PREDICTORS,
     "api.predict_default": PREDICTORS,
     "api.list_predictions": SIGNED_IN,
@@ -59,6 +60,7 @@ POLICY: dict[str, Roles] = {
     "models.show": SIGNED_IN,
     "releases.index": SIGNED_IN,
     "releases.change": PUBLISHERS,
+    "models.card": SIGNED_IN,
     "predictions.form": PREDICTORS,
     "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,

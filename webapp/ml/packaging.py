@@ -30,7 +30,18 @@ from webapp.ml.store import describe
 if TYPE_CHECKING:
     import pandas as pd
 
-CARD: Final = ("title", "description", "intended_use", "not_intended_use", "training_data", "caveats")
+#: What the publisher writes; the rest of a model card (Mitchell et al. 2019) is known from the files.
+CARD: Final = (
+    "title",
+    "description",
+    "intended_use",
+    "not_intended_use",
+    "training_data",
+    "training_code",
+    "caveats",
+    "bias_and_ethics",
+    "contact",
+)
 LIBRARIES: Final = ("scikit-learn", "numpy", "scipy", "pandas", "skops", "onnx", "onnxruntime", "skl2onnx")
 KEPT_ROWS: Final = 500
 #: how far floats may be apart, relative to the largest, because a batch is summed in another order
@@ -85,7 +96,7 @@ def package(
     served = parts.engines.get("onnx") or parts.engines["sklearn"]
     scored = labelled(*named(*test), schema) if test else parts.sample
     files = parts.files | {
-        "reference.json": _json(profile(schema, parts.sample.rows, served.answer(parts.sample.rows)[0])),
+        "reference.json": _json(profile(schema, parts.sample, served.answer(parts.sample.rows)[0])),
         "rows.json": _json([dict(zip(schema.names, row, strict=True)) for row in kept]),
         "answers.json": _json(golden(*served.answer(kept))),
     }

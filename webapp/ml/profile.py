@@ -7,24 +7,30 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from webapp.ml.layout import Rows
+from webapp.ml.sampling import Labelled
 from webapp.ml.schema import Feature, Schema
 
 EDGES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def profile(schema: Schema, rows: Rows, answers: Sequence[Any]) -> dict[str, Any]:
-    """{"n_rows", "features": {name: …}, "output": …}.
+def profile(schema: Schema, sample: Labelled, answers: Sequence[Any]) -> dict[str, Any]:
+    """{"n_rows", "features": {name: …}, "target": …, "output": …}: what was given, what was true, what was answered.
 
     A numeric feature has `edges` (inner bin borders; a value equal to a border falls to its right), `counts`
     (one more than edges) and `missing`; any other has `counts` by value and `missing`.
     """
+    rows = sample.rows
     columns = list(zip(*rows, strict=True)) or [()] * len(schema.features)
     features = {
         feature.name: _column(feature, values)
         for feature, values in zip(schema.features, columns, strict=True)
     }
-    return {"n_rows": len(rows), "features": features, "output": _output(schema, answers)}
+    return {
+        "n_rows": len(rows),
+        "features": features,
+        "target": _output(schema, sample.truth),
+        "output": _output(schema, answers),
+    }
 
 
 def _column(feature: Feature, values: Sequence[Any]) -> dict[str, Any]:
@@ -39,8 +45,10 @@ def _column(feature: Feature, values: Sequence[Any]) -> dict[str, Any]:
     return counted | {"missing": len(values) - len(present)}
 
 
-def _output(schema: Schema, answers: Sequence[Any]) -> dict[str, Any]:
-    return {"counts": _counts(answers)} if schema.output.kind == "classification" else _binned(list(answers))
+def _output(schema: Schema, values: Sequence[Any]) -> dict[str, Any]:
+    if schema.output.kind == "classification":
+        return {"counts": _counts(values)}
+    return _binned([value for value in values if isinstance(value, (int, float))])
 
 
 def _counts(values: Sequence[Any]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webapp.db import Alias, Model, ModelVersion
+from webapp.db import Alias, Model, ModelVersion, User
 from webapp.db.base import session, transaction
 from webapp.db.changes import REGISTRY, bump, wait_for_writers
 from webapp.db.registry import LIVE
@@ -61,6 +61,10 @@ class ModelDetail:
     manifest: dict[str, Any]
     created_us: int
     versions: list[VersionInfo]
+    #: SHA-256 (hex) of the manifest, and so of all that is stored of this version.
+    manifest_hash: str
+    #: None: the operator, by a command.
+    published_by: str | None
 
     @property
     def live(self) -> str | None:
@@ -247,6 +251,8 @@ def describe(store: Store, name: str, version: str | None = None, *, actor: Acto
         manifest=manifest,
         created_us=row.created_us,
         versions=list_versions(name, actor=actor),
+        manifest_hash=row.manifest_hash,
+        published_by=session().scalar(select(User.username).where(User.id == row.created_by)),
     )
 
 

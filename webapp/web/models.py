@@ -6,7 +6,8 @@ from flask import Blueprint, render_template, request
 
 from webapp.auth import actor
 from webapp.doors import desk
-from webapp.services import registry
+from webapp.services import model_cards, registry
+from webapp.services.clock import now_us
 
 blueprint = Blueprint("models", __name__)
 
@@ -20,5 +21,12 @@ def index() -> str:
 @blueprint.get("/models/<name>")
 def show(name: str) -> str:
     """One model: its card, features, measures and versions."""
-    detail = registry.describe(desk().store, name, request.args.get("version"), actor=actor())
-    return render_template("models/show.html", model=detail)
+    card = model_cards.read(desk().store, name, request.args.get("version"), actor=actor())
+    return render_template("models/show.html", model=card.detail, card=card)
+
+
+@blueprint.get("/models/<name>/card")
+def card(name: str) -> str:
+    """The model card of one version, made for paper."""
+    found = model_cards.read(desk().store, name, request.args.get("version"), actor=actor())
+    return render_template("models/card.html", model=found.detail, card=found, printed_us=now_us())

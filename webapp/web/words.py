@@ -77,6 +77,17 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "median_absolute_error": lazy_gettext("Median absolute error"),
         "n_rows": lazy_gettext("Rows"),
     },
+    "card_part": {
+        "title": lazy_gettext("Title"),
+        "description": lazy_gettext("What it is"),
+        "intended_use": lazy_gettext("Meant for"),
+        "not_intended_use": lazy_gettext("Not meant for"),
+        "training_data": lazy_gettext("What it learned from"),
+        "training_code": lazy_gettext("Training code"),
+        "caveats": lazy_gettext("Bear in mind"),
+        "bias_and_ethics": lazy_gettext("Bias and ethics"),
+        "contact": lazy_gettext("Contact"),
+    },
     "stage": {"check": lazy_gettext("check"), "predict": lazy_gettext("predict")},
     "review": {"confirmed": lazy_gettext("confirmed"), "overridden": lazy_gettext("overridden")},
     "verdict": {
@@ -211,6 +222,18 @@ def duration(us: int | None) -> str:
     return f"{local(f'{us / 1_000_000:.3g}')} s" if us < 100_000_000 else f"{thousands(round(us / 1e6))} s"
 
 
+def micro(us: float) -> str:
+    """Microseconds that may be a fraction of one, to three digits."""
+    return f"{local(f'{us:.3g}')} µs" if us < 999.5 else duration(round(us))
+
+
+def size(n_bytes: int) -> str:
+    """Bytes in the unit that reads best, to three digits."""
+    if n_bytes < 999.5e3:
+        return f"{local(f'{n_bytes / 1e3:.3g}')} kB"
+    return f"{local(f'{n_bytes / 1e6:.3g}')} MB"
+
+
 def remaining(seconds: float) -> str:
     """How long something will take yet, no more exact than anybody can know it: 48 s, 3 min, 2 h 10 min."""
     if seconds < 90:
@@ -329,6 +352,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "rough": rough,
     "duration": duration,
+    "micro": micro,
+    "size": size,
     "thousands": thousands,
     "remaining": remaining,
     "asked_as": asked_as,

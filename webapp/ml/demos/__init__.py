@@ -35,7 +35,10 @@ def _card(demo_title: str, description: str, training_data: str, caveats: str) -
         "intended_use": "Trying out the desk, and teaching.",
         "not_intended_use": "Any decision about a person or a thing.",
         "training_data": training_data,
+        "training_code": "webapp/ml/demos of this software",
         "caveats": caveats,
+        "bias_and_ethics": "Not examined: it must decide about nobody.",
+        "contact": "Whoever runs this desk.",
     }
 
 

@@ -1,0 +1,60 @@
+"""The part of the OpenAPI document that tells of one version, and of two beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from webapp.api.schemas import MOMENT, TEXT, object_of
+
+ANY: dict[str, Any] = {"type": ["object", "null"]}
+MAYBE: dict[str, Any] = {"type": ["string", "null"]}
+VERSION = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "schema": {**TEXT, "pattern": "^[0-9]{1,8}$"},
+}
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "VersionInFull": object_of(
+        {
+            "name": TEXT,
+            "version": TEXT,
+            "live": {"type": "boolean"},
+            "task": TEXT,
+            "schema": {"type": "object"},
+            "card": ANY,
+            "metrics": ANY,
+            "engines": ANY,
+            "warnings": {"type": "array", "items": TEXT},
+            "profile": {"type": "object"},
+            "lineage": object_of(
+                {"source_sha256": MAYBE, "filename": MAYBE, "data_sha256": MAYBE, "test_sha256": MAYBE}
+            ),
+            "artifact_sha256": TEXT,
+            "manifest_sha256": TEXT,
+            "published_by": MAYBE,
+            "created_at": MOMENT,
+        }
+    )
+}
+
+
+def routes(
+    operation: Callable[..., dict[str, Any]],
+    ref: Callable[[str], dict[str, Any]],
+    model: dict[str, Any],
+) -> dict[str, Any]:
+    """Path → operations."""
+    return {
+        "/models/{model}/versions/{version}": {
+            "get": operation(
+                "show_version",
+                "One version: card, metrics with intervals, engines, lineage",
+                parameters=[model, VERSION],
+                answers={"200": ref("VersionInFull")},
+                errors=(401, 404),
+            )
+        },
+    }
