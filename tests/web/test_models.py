@@ -70,3 +70,34 @@ def test_a_card_lost_in_parts_is_still_a_page(app: Flask, browser: Callable[[str
 
 def test_there_is_no_card_of_a_version_that_is_not_there(browser: Callable[[str], Browser]) -> None:
     assert browser("alice").get("/models/iris/card?version=9").status_code == 404
+
+
+def test_the_newest_two_versions_are_compared_where_none_is_named(
+    app: Flask, browser: Callable[[str], Browser], packages: dict[str, Any]
+) -> None:
+    for text in ("second", "third"):
+        publish(app, packages["iris"][1], card=packages["iris"][1].manifest["card"] | {"caveats": text})
+    page = browser("alice").get("/models/iris/compare").text
+    assert "Versions 2 and 3" in page and "second" in page and "third" in page
+    assert "Both take and give the same." in page
+
+
+def test_a_model_with_several_versions_leads_to_their_comparison(
+    app: Flask, browser: Callable[[str], Browser], packages: dict[str, Any]
+) -> None:
+    assert "/models/iris/compare" not in browser("alice").get("/models/iris").text
+    publish(app, packages["iris"][1])
+    assert 'action="/models/iris/compare"' in browser("alice").get("/models/iris").text
+
+
+def test_a_single_version_has_nothing_to_be_compared_with(browser: Callable[[str], Browser]) -> None:
+    answer = browser("alice").get("/models/iris/compare")
+    assert answer.status_code == 200 and "has one version yet" in answer.text
+
+
+def test_versions_of_other_kinds_are_still_a_page(
+    app: Flask, browser: Callable[[str], Browser], packages: dict[str, Any]
+) -> None:
+    publish(app, packages["diabetes"][1])
+    page = browser("carol").get("/models/iris/compare?from=1&to=2").text
+    assert "were not compared" in page and "feature taken away" in page and "cannot be compared" in page

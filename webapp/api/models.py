@@ -8,7 +8,7 @@ from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.auth import actor
 from webapp.doors import desk, json_response
-from webapp.services import model_cards, registry
+from webapp.services import comparing, model_cards, registry
 
 
 @api.get("/models")
@@ -36,3 +36,10 @@ def list_versions(name: str) -> Response:
 def show_version(name: str, version: str) -> Response:
     """One version in full: its card, metrics with intervals, engines, and where it comes from."""
     return json_response(presenters.version(model_cards.read(desk().store, name, version, actor=actor())))
+
+
+@api.get("/models/<name>/compare")
+def compare_versions(name: str) -> Response:
+    """Two versions beside each other."""
+    before, after = request.args.get("from"), request.args.get("to")
+    return json_response(presenters.comparison(comparing.compare(desk(), name, before, after, actor=actor())))

@@ -37,8 +37,29 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "published_by": MAYBE,
             "created_at": MOMENT,
         }
-    )
+    ),
+    "Comparison": object_of(
+        {
+            "from": TEXT,
+            "to": TEXT,
+            "schema": {
+                "type": "array",
+                "items": object_of({"feature": MAYBE, "member": TEXT, "from": {}, "to": {}}),
+            },
+            "metrics": {"type": "object"},
+            "same_rows": {"type": ["boolean", "null"]},
+            "card": {"type": "object"},
+            "software": {"type": "object"},
+            "engines": {"type": "object"},
+            "predictions": ANY,
+            "reason": MAYBE,
+        }
+    ),
 }
+
+
+def _side(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": True, "schema": {**TEXT, "pattern": "^[0-9]{1,8}$"}}
 
 
 def routes(
@@ -55,6 +76,15 @@ def routes(
                 parameters=[model, VERSION],
                 answers={"200": ref("VersionInFull")},
                 errors=(401, 404),
+            )
+        },
+        "/models/{model}/compare": {
+            "get": operation(
+                "compare_versions",
+                "What changed from one version to another",
+                parameters=[model, _side("from"), _side("to")],
+                answers={"200": ref("Comparison")},
+                errors=(401, 404, 422),
             )
         },
     }

@@ -33,6 +33,7 @@ POLICY: dict[str, Roles] = {
     "api.change_alias": PUBLISHERS,
     "api.decide": PUBLISHERS,
     "api.show_version": SIGNED_IN,
+    "api.compare_versions": SIGNED_IN,
     "api.predict": PREDICTORS,
     "api.predict_default": PREDICTORS,
     "api.list_predictions": SIGNED_IN,
@@ -61,6 +62,7 @@ POLICY: dict[str, Roles] = {
     "releases.index": SIGNED_IN,
     "releases.change": PUBLISHERS,
     "models.card": SIGNED_IN,
+    "models.compare": SIGNED_IN,
     "predictions.form": PREDICTORS,
     "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,

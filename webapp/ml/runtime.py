@@ -120,6 +120,11 @@ class Runtime:
         loaded = self._loaded.get((model, version))
         return loaded if loaded is not None else self._load(model, version)
 
+    def borrow(self, model: str, version: int) -> Predictor:
+        """The one that is loaded, or else one for the caller alone, which is gone with it; raises as `get` does."""
+        loaded = self._loaded.get((model, version))
+        return loaded if loaded is not None else self._read(model, version)
+
     def ready(self, model: str, version: int) -> bool:
         return (model, version) in self._loaded
 
@@ -137,8 +142,9 @@ class Runtime:
         key = (model, version)
         with self._locks.setdefault(key, Lock()):  # setdefault is atomic, so all wait on one lock
             if key not in self._loaded:
-                manifest = self._store.manifest(model, version)
-                self._loaded[key] = Predictor.load(
-                    lambda name: self._store.read(model, version, name), manifest
-                )
+                self._loaded[key] = self._read(model, version)
             return self._loaded[key]
+
+    def _read(self, model: str, version: int) -> Predictor:
+        manifest = self._store.manifest(model, version)
+        return Predictor.load(lambda name: self._store.read(model, version, name), manifest)

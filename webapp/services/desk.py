@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from webapp.db.changes import Watch
@@ -46,6 +46,8 @@ class Desk:
     seals: Seals
     anchors: Places
     journal: Journal
+    #: How two versions answer the same rows, by the digests of their manifests.
+    agreements: AnswerCache = field(default_factory=lambda: AnswerCache(50))
     max_rows: int = 10_000
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.

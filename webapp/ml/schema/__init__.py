@@ -3,10 +3,12 @@
 from webapp.ml.schema.checks import ABSENT, unusual
 from webapp.ml.schema.columns import check_columns
 from webapp.ml.schema.definition import Schema
+from webapp.ml.schema.differences import Change, differences
 from webapp.ml.schema.features import Checked, Choice, Feature, Kind, Learned, Output, Scalar, Warning
 
 __all__ = [
     "ABSENT",
+    "Change",
     "Checked",
     "Choice",
     "Feature",
@@ -17,5 +19,6 @@ __all__ = [
     "Schema",
     "Warning",
     "check_columns",
+    "differences",
     "unusual",
 ]
