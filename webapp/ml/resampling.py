@@ -102,3 +102,18 @@ def percentiles(found: Array, confidence: float = 0.95) -> Interval | None:
     finite = found[np.isfinite(found)]
     low, high = np.percentile(finite, (tail, 100 - tail)) if len(finite) else (0.0, 0.0)
     return (float(low), float(high)) if low < high else None
+
+
+def joint_confusions(truth: Array, first: Array, second: Array, classes: int) -> tuple[Table, Table]:
+    """Resamples of what two versions answered to the same rows: one draw of rows serves both."""
+    chance = np.random.default_rng(SEED)
+    tables = [Table(*(np.zeros((RESAMPLES, classes), np.int64) for _ in range(2))) for _ in range(2)]
+    for true in np.unique(truth):
+        rows = truth == true
+        cells, counts = np.unique(first[rows] * classes + second[rows], return_counts=True)
+        drawn = chance.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES)
+        for table, answered in zip(tables, (cells // classes, cells % classes), strict=True):
+            by_class = drawn @ np.eye(classes, dtype=np.int64)[answered]
+            table.answered[:] += by_class
+            table.hits[:, true] = by_class[:, true]
+    return tables[0], tables[1]
