@@ -64,6 +64,15 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body.")
     max_upload_bytes: int = Field(2**30, ge=1024, description="Largest file of a batch.")
+    publish_memory_mb: int = Field(
+        2048,
+        ge=64,
+        le=2**20,
+        description="Memory that inspecting a model may take, besides that of the libraries.",
+    )
+    publish_seconds: int = Field(
+        300, ge=1, le=86400, description="Seconds that inspecting a model may take, once the libraries are there."
+    )
     max_rows: int = Field(10_000, ge=1, description="Most rows in one predict request.")
     rate_limit: int = Field(
         6000, ge=0, description="Predict requests a minute per account; 0 switches it off."

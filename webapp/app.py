@@ -25,6 +25,7 @@ from webapp.db.engine import WriteLock, engine_options, prepare
 from webapp.db.leader import Leader
 from webapp.errors import AppError, Malformed, NotReady
 from webapp.extensions import bootstrap, cache, csrf, db, jwt, offload, signal
+from webapp.ml.chamber import Limits
 from webapp.ml.runtime import Runtime
 from webapp.ml.store import Store
 from webapp.services.anchors import Places
@@ -162,7 +163,10 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         answers=answers,
         failures=Tally(_later(app)),
         workshop=Workshop(
-            settings.jobs, Queue(settings.queue_url, settings.data_dir), settings.max_upload_bytes
+            settings.jobs,
+            Queue(settings.queue_url, settings.data_dir),
+            settings.max_upload_bytes,
+            Limits(settings.publish_memory_mb * 2**20, settings.publish_seconds),
         ),
         seen=Seen(_later(app)),
         seals=Seals(

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -95,8 +95,8 @@ class Settling(io.FileIO):
 class Asked(Request):
     """A request; the files of an upload go straight to where batches are kept, never into memory or /tmp."""
 
-    #: Set for the endpoints that take files.
-    upload = False
+    #: How many files the endpoint takes.
+    uploads = 0
 
     def _get_file_stream(
         self,
@@ -105,7 +105,8 @@ class Asked(Request):
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        if not self.upload or g.get("spooled"):  # the second file of an upload is nothing we asked for
+        kept = g.setdefault("spooled", [])
+        if len(kept) >= self.uploads:  # one file more than asked for
             return super()._get_file_stream(total_content_length, content_type, filename, content_length)
         folder = desk().workshop.incoming
         try:
@@ -114,15 +115,15 @@ class Asked(Request):
         except OSError as error:
             raise jobs.not_kept() from error
         stream = cast(IO[bytes], Settling(handle, "w+"))
-        g.spooled = Path(path), stream
+        kept.append((Path(path), stream))
         return stream
 
 
-def expect_upload() -> None:
-    """Let the file of a batch through where this request's body is about to be read; raises TooLarge."""
+def expect_upload(files: int = 1) -> None:
+    """Let so many files through where this request's body is about to be read; raises TooLarge."""
     asked = cast(Asked, here()[0])
     most: int = current_app.config["MAX_UPLOAD_BYTES"] + OVERHEAD
-    asked.upload, asked.max_content_length = True, most
+    asked.uploads, asked.max_content_length = files, most
     # Our own web worker has clocks for a body, and for who sends on after the answer.
     unreader = getattr(getattr(asked.environ["wsgi.input"], "reader", None), "unreader", None)
     if unreader is not None and hasattr(unreader, "be_patient"):
@@ -136,21 +137,37 @@ def spooled() -> tuple[Path, str] | None:
 
     Raises InvalidInput where another file came before it: that one was kept in its place.
     """
-    sent = request.files.get("file")
-    kept: tuple[Path, IO[bytes]] | None = g.get("spooled")
-    if sent is None or kept is None or not sent.filename:
-        return None
-    path, stream = kept
-    if sent.stream is not stream:
-        raise InvalidInput([Problem("#/file", said("send one file, in the field “file”"))])
-    return path, sent.filename
+    return spooled_parts(("file",)).get("file")
+
+
+def spooled_parts(names: Sequence[str]) -> dict[str, tuple[Path, str]]:
+    """The files of this upload that were sent under these names, and what they are called.
+
+    Raises InvalidInput where another file came before one of them: that one was kept in its place.
+    """
+    files = request.files  # which takes the body apart
+    kept: list[tuple[Path, IO[bytes]]] = g.get("spooled", [])
+    found = {}
+    for name in names:
+        sent = files.get(name)
+        if sent is None or not sent.filename:
+            continue
+        paths = [path for path, stream in kept if stream is sent.stream]
+        if not paths:
+            listed = ", ".join(names)
+            told = (
+                said("send one file, in the field “file”")
+                if len(names) == 1
+                else said("send one file under each of these names, and no other: {names}", names=listed)
+            )
+            raise InvalidInput([Problem(f"#/{name}", told)])
+        found[name] = paths[0], sent.filename
+    return found
 
 
 def forget_spooled(_error: BaseException | None = None) -> None:
-    """Remove what was uploaded and became no batch; registered as teardown_request."""
-    kept: tuple[Path, IO[bytes]] | None = g.pop("spooled", None)
-    if kept is not None:
-        path, stream = kept
+    """Remove what was uploaded and became no job; registered as teardown_request."""
+    for path, stream in g.pop("spooled", []):
         stream.close()
         path.unlink(missing_ok=True)
 

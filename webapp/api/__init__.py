@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.api import audit, docs, jobs, models, predictions, records, releases, tokens
+from webapp.api import audit, docs, jobs, models, predictions, records, releases, submissions, tokens
 from webapp.api.blueprint import api
 from webapp.extensions import csrf
 
-__all__ = ["audit", "docs", "init_app", "jobs", "models", "predictions", "records", "releases", "tokens"]
+__all__ = [
+    "audit",
+    "docs",
+    "init_app",
+    "jobs",
+    "models",
+    "predictions",
+    "records",
+    "releases",
+    "submissions",
+    "tokens",
+]
 
 
 def init_app(app: Flask) -> None:

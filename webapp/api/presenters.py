@@ -16,6 +16,7 @@ from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
 from webapp.services.releases import Release, Released, Standing
 from webapp.services.reviews import Reviewed
 from webapp.services.sealing import Sealed
+from webapp.services.submissions import SubmissionView
 
 
 def moment(us: int) -> datetime:
@@ -302,5 +303,25 @@ def job(found: JobView) -> dict[str, Any]:
         "user": found.owner,
         "created_at": moment(found.created_us),
         "started_at": None if found.started_us is None else moment(found.started_us),
+        "finished_at": None if found.finished_us is None else moment(found.finished_us),
+    }
+
+
+def submission(found: SubmissionView) -> dict[str, Any]:
+    """A submission: how far it is, and what was found in its files."""
+    return {
+        "id": found.id,
+        "model": found.model,
+        "state": found.state,
+        "stage": str(found.words),
+        "progress": found.progress,
+        "version": found.version,
+        "live": found.live,
+        "page": found.page,
+        "errors": [{"pointer": p.pointer, "detail": str(p.detail)} for p in found.errors],
+        "warnings": [str(text) for text in found.warnings],
+        "report": found.report,
+        "user": found.owner,
+        "created_at": moment(found.created_us),
         "finished_at": None if found.finished_us is None else moment(found.finished_us),
     }

@@ -114,7 +114,7 @@ def enforce() -> Response | None:
                     MOST_FROM_ANYBODY, asked.max_content_length or MOST_FROM_ANYBODY
                 )
             elif endpoint in UPLOADS and sender.role in allowed and not sender.must_change:
-                expect_upload()
+                expect_upload(UPLOADS[endpoint])
         csrf.protect()
     if allowed is ANYONE:
         return None

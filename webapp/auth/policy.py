@@ -34,6 +34,10 @@ POLICY: dict[str, Roles] = {
     "api.decide": PUBLISHERS,
     "api.show_version": SIGNED_IN,
     "api.compare_versions": SIGNED_IN,
+    "api.publish_version": PUBLISHERS,
+    "api.list_submissions": SIGNED_IN,  # who was a publisher still sees what came of it
+    "api.show_submission": SIGNED_IN,
+    "api.cancel_submission": SIGNED_IN,  # one's own, which the service asks
     "api.predict": PREDICTORS,
     "api.predict_default": PREDICTORS,
     "api.list_predictions": SIGNED_IN,
@@ -63,6 +67,11 @@ POLICY: dict[str, Roles] = {
     "releases.change": PUBLISHERS,
     "models.card": SIGNED_IN,
     "models.compare": SIGNED_IN,
+    "submissions.new": PUBLISHERS,
+    "submissions.index": SIGNED_IN,
+    "submissions.show": SIGNED_IN,
+    "submissions.state": SIGNED_IN,
+    "submissions.cancel": SIGNED_IN,  # one's own, which the service asks
     "predictions.form": PREDICTORS,
     "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,
@@ -122,8 +131,8 @@ POLICY: dict[str, Roles] = {
 TOKEN_FACES = frozenset({"api"})
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
 CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default"})
-#: They take a file, which may be larger than other bodies.
-UPLOADS = frozenset({"jobs.new"})
+#: They take so many files, which may be larger than other bodies.
+UPLOADS = {"jobs.new": 1, "submissions.new": 3}
 #: What was typed into these forms is carried through a sign-in, where one is needed to send them.
 CARRIED = frozenset({"predictions.form", "predictions.fill"})
 #: What somebody with a one-time password can still open.

@@ -14,7 +14,7 @@ from webapp.errors import printable
 from webapp.ml.loader import MAX_FILE
 from webapp.ml.schema.checks import plain
 from webapp.services import publishing, registry
-from webapp.services.publishing import Submission
+from webapp.services.publishing import Inspection, Submission
 
 model = Group("model", help="Models and their versions.")
 SCORES = {
@@ -48,18 +48,22 @@ def publish(
     path: Path, data: Path, test: Path | None, schema: Path | None, card: Path | None, **options: Any
 ) -> None:
     """Publish a model file as the next version; the first version becomes live."""
+    for sample in (path, data, test):
+        if sample is not None:
+            _refuse(sample)
     made = publishing.publish(
         desk().store,
         Submission(
             filename=path.name,
-            model=_read(path),
-            train=_read(data),
-            test=None if test is None else _read(test),
+            model=path,
+            train=data,
+            test=test,
             edits=_json(schema),
             card=_json(card),
             trusted=options.pop("trust_pickle"),
             **options,
         ),
+        inspection=Inspection(desk().workshop.limits),
     )
     version, manifest = made
     state = "live" if version.live else "not live yet"
@@ -89,27 +93,28 @@ def _scores(metrics: dict[str, Any]) -> str:
     return ", ".join(f"{words} {plain(float(f'{value:.3g}'))}" for words, value in known)
 
 
-def _read(path: Path) -> bytes:
-    """All of a file; raises click.ClickException for what may have no end, and for what is larger than is published."""
+def _refuse(path: Path) -> None:
+    """Raises click.ClickException for what may have no end, and for what is larger than is published."""
     try:
-        if not path.is_file():
-            raise click.ClickException(f"{path} is not a regular file; copy what it holds to one.")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
+        size = path.stat().st_size if path.is_file() else None
+        if size is not None:
+            path.open("rb").close()
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read ({error.strerror}).") from None
-    if len(data) > MAX_FILE:
+    if size is None:
+        raise click.ClickException(f"{path} is not a regular file; copy what it holds to one.")
+    if size > MAX_FILE:
         raise click.ClickException(
             f"{path} has more than {MAX_FILE >> 20} MB; give a smaller model, or fewer rows."
         )
-    return data
 
 
 def _json(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
+    _refuse(path)
     try:
-        found = json.loads(_read(path))
+        found = json.loads(path.read_bytes())
     except ValueError as error:
         raise click.ClickException(f"{path.name} is not JSON: {error}") from None
     if not isinstance(found, dict):

@@ -11,6 +11,7 @@ from webapp.db.reviews import Outcome, Review
 from webapp.db.rollups import Horizon, Rollup
 from webapp.db.saved import SavedFilter
 from webapp.db.seals import Anchor, Checkpoint, Log, Tile
+from webapp.db.submissions import Submitted
 from webapp.db.users import LoginFailure, RecoveryCode, ResetLink, SecondFactor, TokenFamily, User
 from webapp.db.verifications import Verification
 
@@ -41,6 +42,7 @@ __all__ = [
     "Rollup",
     "SavedFilter",
     "SecondFactor",
+    "Submitted",
     "Tile",
     "TokenFamily",
     "User",

@@ -24,11 +24,17 @@ SENTINELS: Final = ("", "nan", "None")
 
 
 class Compiled(NamedTuple):
-    """`onnx` and `layout` are None where scikit-learn has to serve; `reason` says why, in one sentence."""
+    """`onnx` and `layout` are None where scikit-learn has to serve; `reason` says why, in one sentence.
+
+    `largest` is the largest difference on the `rows` compared: of probabilities, relative for values of a regression,
+    0 where labels are all there is.
+    """
 
     onnx: bytes | None
     layout: Layout | None
     reason: str
+    rows: int = 0
+    largest: float = 0.0
 
 
 class _Differs(Exception):
@@ -55,8 +61,9 @@ def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Co
         for layout in _layouts(original.layout, schema):
             try:
                 data = _convert(original.estimator, layout)
-                _compare(OnnxEngine(data, layout, schema.output).answer(rows), expected, rows)
-                return Compiled(data, layout, f"ONNX agrees with scikit-learn on {len(rows)} rows.")
+                largest = _compare(OnnxEngine(data, layout, schema.output).answer(rows), expected, rows)
+                reason = f"ONNX agrees with scikit-learn on {len(rows)} rows."
+                return Compiled(data, layout, reason, len(rows), largest)
             except _Differs as difference:
                 reasons.append((0, f"ONNX {difference}."))
             except (ModelFailed, BadArtifact) as error:
@@ -122,21 +129,29 @@ def _convert(estimator: Any, layout: Layout) -> bytes:
     return data
 
 
-def _compare(actual: Answers, expected: Answers, rows: Rows) -> None:
+def _compare(actual: Answers, expected: Answers, rows: Rows) -> float:
+    """The largest difference; raises _Differs where it is too large."""
     (values, shares), (true_values, true_shares) = actual, expected
     if isinstance(true_values[0], float) and true_shares is None:
-        off = ~np.isclose(values, true_values, rtol=TOLERANCE, atol=1e-9)
-        wrong = int(off.sum())
-        if wrong:
-            raise _Differs(f"differs from scikit-learn on {wrong} of {len(rows)} rows")
-        return
+        return _compare_values(np.array(values), np.array(true_values))
     wrong = sum(a != b or type(a) is not type(b) for a, b in zip(values, true_values, strict=True))
     if wrong:
         raise _Differs(f"answers with another class than scikit-learn on {wrong} of {len(rows)} rows")
-    if true_shares is not None:
-        most = float(np.abs(np.array(shares) - np.array(true_shares)).max())
-        if most > TOLERANCE:
-            raise _Differs(f"differs from scikit-learn by up to {most:.2g} in probability")
+    if true_shares is None:
+        return 0.0
+    most = float(np.abs(np.array(shares) - np.array(true_shares)).max())
+    if most > TOLERANCE:
+        raise _Differs(f"differs from scikit-learn by up to {most:.2g} in probability")
+    return most
+
+
+def _compare_values(values: Any, true_values: Any) -> float:
+    off = ~np.isclose(values, true_values, rtol=TOLERANCE, atol=1e-9)
+    wrong = int(off.sum())
+    if wrong:
+        raise _Differs(f"differs from scikit-learn on {wrong} of {len(values)} rows")
+    apart, size = np.abs(values - true_values), np.abs(true_values)
+    return float(np.divide(apart, size, out=np.zeros_like(apart), where=size > 1e-4).max())
 
 
 def _told(error: Exception) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,16 +21,22 @@ MAX_UNPACKED: Final = MAX_FILE  # it is stored anew, unpacked, and must pass aga
 MAX_SCHEMA: Final = 64 * 2**20
 #: the layout of skops files since 0.16; older ones are rebuilt by code with weaker checks
 PROTOCOL: Final = 2
+MOST_REPORTED: Final = 100
 
 
-def load_skops(data: bytes) -> Any:
+def load_skops(data: bytes, report: dict[str, Any] | None = None) -> Any:
     """A scikit-learn estimator, data only. Raises BadArtifact, listing every type that is not on our list.
 
-    Our own reading of the names comes first, because skops trusts some types without asking.
+    Our own reading of the names comes first, because skops trusts some types without asking. They are counted in
+    `report`: `types`, and `refused` of them.
     """
     from skops import io as skops_io  # heavy: brings scikit-learn
 
-    strangers = sorted(set(_strangers(_document(data))))
+    document = _document(data)
+    strangers = sorted(set(_strangers(document)))
+    if report is not None:
+        report["types"] = dict(Counter(_types(document)).most_common(MOST_REPORTED))
+        report["refused"] = strangers[:MOST_REPORTED]
     if strangers:
         listed = ", ".join(strangers[:10])
         raise BadArtifact(f"This file holds what is not allowed: {listed}. Publish without it, or as ONNX.")
@@ -167,6 +174,14 @@ def _nodes(document: Any) -> Iterator[dict[str, Any]]:
         elif isinstance(node, dict):
             waiting.extend(node.values())
             yield node
+
+
+def _types(document: Any) -> Iterator[str]:
+    return (
+        f"{node.get('__module__')}.{node.get('__class__')}"[:100]
+        for node in _nodes(document)
+        if "__class__" in node
+    )
 
 
 def _strangers(document: Any) -> Iterator[str]:

@@ -19,7 +19,10 @@ _BUDGET = 0.1  # seconds for each figure
 
 
 def measure(engines: Mapping[str, Engine], rows: Rows, reason: str) -> dict[str, Any]:
-    """The manifest's `engines`: who serves one row and many, their times in µs, and the reason."""
+    """The manifest's `engines`: who serves one row and many, their times in µs, and the reason.
+
+    `latency` has the times of all engines, those too that will not serve.
+    """
     many_rows = list(islice(cycle(rows), MANY))
     one = {name: _time(engine, rows[:1]) for name, engine in engines.items()}
     many = {name: _time(engine, many_rows) for name, engine in engines.items()}
@@ -33,6 +36,13 @@ def measure(engines: Mapping[str, Engine], rows: Rows, reason: str) -> dict[str,
         "many_us_per_row": round(many[second] * 1e6 / MANY, 4),
         "switch_at": 2 if first == second else _crossing(one[first], many[first], one[second], many[second]),
         "reason": reason,
+        "latency": {
+            name: {
+                "one_us": round(one[name] * 1e6, 2),
+                "many_us_per_row": round(many[name] * 1e6 / MANY, 4),
+            }
+            for name in engines
+        },
     }
 
 

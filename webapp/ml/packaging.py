@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -78,21 +79,27 @@ def package(
     test: tuple[pd.DataFrame, pd.Series[Any]] | None = None,
     card: dict[str, str] | None = None,
     edits: dict[str, Any] | None = None,
+    report: dict[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda _stage: None,
 ) -> Package:
     """Describe, compile, measure and score a model.
 
     `model` is a fitted estimator, or the bytes of an ONNX file; `format` is skops, joblib (only for what a
     trusted operator gives) or onnx. `X` (rows × features) and `y` are the training sample; scores come from
-    `test` where given. Raises BadArtifact with what to correct.
+    `test` where given. `report` gets what was found on the way, `tell` hears of every stage. Raises BadArtifact with
+    what to correct.
     """
+    report = {} if report is None else report
     frame, target = named(X, y)
+    tell("learning")
     if format == "onnx":
-        parts = _from_onnx(model, frame, target, edits)
+        parts = _from_onnx(model, frame, target, edits, report)
     elif format in ("skops", "joblib"):
-        parts = _from_estimator(model, frame, target, format, edits)
+        parts = _from_estimator(model, frame, target, format, edits, report, tell)
     else:
         raise BadArtifact("The format must be skops, onnx or joblib.")
     schema, kept = parts.schema, _some(parts.sample.rows)
+    tell("scoring")
     served = parts.engines.get("onnx") or parts.engines["sklearn"]
     scored = labelled(*named(*test), schema) if test else parts.sample
     files = parts.files | {
@@ -100,6 +107,11 @@ def package(
         "rows.json": _json([dict(zip(schema.names, row, strict=True)) for row in kept]),
         "answers.json": _json(golden(*served.answer(kept))),
     }
+    scores = _scores(schema, served, scored)
+    tell("measuring")
+    engines = measure(parts.engines, kept, parts.reason)
+    report["latency"] = engines.pop("latency")
+    report["metrics"] = {"on": "test data" if test else "training data"} | scores
     manifest = {
         **parts.members,
         "files": describe(files),
@@ -107,9 +119,9 @@ def package(
         "python": platform.python_version(),
         "schema": schema.to_dict(),
         "schema_hash": schema.digest,
-        "metrics": {"on": "test data" if test else "training data"} | _scores(schema, served, scored),
+        "metrics": report["metrics"],
         "card": {key: (card or {}).get(key, "") for key in CARD},
-        "engines": measure(parts.engines, kept, parts.reason),
+        "engines": engines,
         "n_rows": len(parts.sample.rows),
         "warnings": [] if parts.knows_names or len(schema.names) == 1 else [_by_order(schema)],
     }
@@ -117,7 +129,13 @@ def package(
 
 
 def _from_estimator(
-    estimator: Any, frame: pd.DataFrame, target: pd.Series[Any], format: str, edits: dict[str, Any] | None
+    estimator: Any,
+    frame: pd.DataFrame,
+    target: pd.Series[Any],
+    format: str,
+    edits: dict[str, Any] | None,
+    report: dict[str, Any],
+    tell: Callable[[str], None],
 ) -> _Parts:
     if not hasattr(estimator, "predict"):
         raise BadArtifact("The object is not an estimator: it has no predict.")
@@ -141,7 +159,11 @@ def _from_estimator(
     sample = labelled(frame, target, schema)
     _answered(original, sample.rows)
     schema = _with_answerable_example(schema, original, sample.rows)
+    tell("converting")
     compiled = compile_onnx(original, schema, _some(sample.rows))
+    report["conversion"] = {"done": compiled.onnx is not None, "reason": compiled.reason}
+    if compiled.onnx is not None:
+        report["parity"] = {"rows": compiled.rows, "largest": compiled.largest}
     name = f"model.{format}"
     files, engines = {name: data}, {"sklearn": original}
     members: dict[str, Any] = {
@@ -160,9 +182,13 @@ def _from_estimator(
 
 
 def _from_onnx(
-    data: bytes, frame: pd.DataFrame, target: pd.Series[Any], edits: dict[str, Any] | None
+    data: bytes,
+    frame: pd.DataFrame,
+    target: pd.Series[Any],
+    edits: dict[str, Any] | None,
+    report: dict[str, Any],
 ) -> _Parts:
-    check_onnx(data)
+    report["types"] = check_onnx(data)
     layout, classifies, probabilities = onnx_layout(data, list(frame.columns))
     schema = infer_schema(
         frame,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from webapp.services import anchors, erasure, holds, predictions, retention, rollups, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.reaping import reap
+from webapp.services.submissions.reaping import reap as reap_submissions
 from webapp.services.verifying import runs
 
 Duty = Callable[[Desk], object]
@@ -72,6 +73,7 @@ def apart(desk: Desk) -> list[list[tuple[float, Duty]]]:
 #: the same thing at once, and a duty that raises is tried again next time.
 PERIODIC: list[tuple[float, Duty]] = [
     (1.0, reap),
+    (1.0, reap_submissions),
     (2.0, count_records),
     (3600.0, forget_keys),
 ]

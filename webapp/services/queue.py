@@ -14,6 +14,8 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from sqlalchemy import make_url
 
+from webapp.ml.chamber import Limits
+
 NAME = "parecer"
 
 
@@ -89,11 +91,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where batches are worked on: files in `folder`, one folder a job; `max_bytes` of one upload."""
+    """Where files are worked on, one folder a job in `folder`; `max_bytes` of one upload.
+
+    `limits` are those of the process that inspects a model.
+    """
 
     folder: Path
     queue: Queue
     max_bytes: int = 2**30
+    limits: Limits = Limits()
 
     def job(self, job_id: str) -> Path:
         """The folder of one job."""

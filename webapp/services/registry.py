@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from webapp.services.clock import now_us
 from webapp.services.people import Actor
 from webapp.wording import said
 
+#: Pages beside those of the models.
+ADDRESSES = frozenset({"new"})
 LONGEST_TITLE, LONGEST_DESCRIPTION = 200, 2000  # of their columns, which SQLite does not enforce
 
 
@@ -81,11 +84,13 @@ def publish(
     description: str = "",
     actor: Actor | None = None,
     promote: bool = False,
+    within: Callable[[Session, VersionInfo, Package], None] | None = None,
 ) -> VersionInfo:
     """Store a package as the next version of `name`; the first version, or a promoted one, becomes live.
 
-    A title or description replaces the one the model has. Raises InvalidInput (`#/name`, `#/title`,
-    `#/description`, `#/promote` where a second person has to approve), NotSignedIn. On any error the store and the
+    A title or description replaces the one the model has. `within` is called in the same transaction, at its end.
+    Raises InvalidInput (`#/name`, `#/title`, `#/description`, `#/promote` where a second person has to approve),
+    NotFound for a model that `actor` may not use, NotSignedIn. On any error, one of `within` too, the store and the
     registry stay as they were.
     """
     refuse_words(name, title, description)
@@ -96,9 +101,7 @@ def publish(
         wait_for_writers(s)
         bump(s, REGISTRY)  # on PostgreSQL its row is what a second publisher waits for
         model = named(s, name) or _create(s, name)
-        if promote and model.two_people and actor is not None:
-            told = said("cannot be done alone: a second person has to approve it; publish, then ask for it")
-            raise InvalidInput([Problem("#/promote", told)])
+        _refuse_publisher(s, model, actor, promote)
         model.title, model.description = title or model.title, description or model.description
         last = s.scalar(select(func.max(ModelVersion.number)).where(ModelVersion.model_id == model.id)) or 0
         number = max(last, store.last(name)) + 1
@@ -110,8 +113,26 @@ def publish(
         if live and (before := point(s, model, LIVE, row)) is not None:
             facts["from"] = before.number
         audit.append(s, "publish", actor.id if actor else None, facts)
+        made = VersionInfo(str(number), row.digest, row.created_us, live)
+        if within is not None:
+            within(s, made, package)
         s.commit()  # here, so that on an error the files are taken back
-        return VersionInfo(str(number), row.digest, row.created_us, live)
+        return made
+
+
+def refuse_to_publish(name: str, actor: Actor, *, promote: bool = False) -> None:
+    """Raises what `publish` would for the model as it is now: NotFound, or InvalidInput (`#/promote`)."""
+    model = named(session(), name)
+    if model is not None:
+        _refuse_publisher(session(), model, actor, promote)
+
+
+def _refuse_publisher(s: Session, model: Model, actor: Actor | None, promote: bool) -> None:
+    if not model_access.is_among(actor, model_access.allowed(s, model)):
+        raise absent(model.name)
+    if promote and model.two_people and actor is not None:
+        told = said("cannot be done alone: a second person has to approve it; publish, then ask for it")
+        raise InvalidInput([Problem("#/promote", told)])
 
 
 def refuse_words(name: str, title: str, description: str) -> None:
@@ -119,6 +140,8 @@ def refuse_words(name: str, title: str, description: str) -> None:
     problems = []
     if not MODEL_NAME.fullmatch(name):
         problems.append(Problem("#/name", said("must be 1 to 63 of a-z, 0-9 and -, and not start with -")))
+    elif name in ADDRESSES:
+        problems.append(Problem("#/name", said("is the address of another page; choose another")))
     for word, text, longest in (
         ("title", title, LONGEST_TITLE),
         ("description", description, LONGEST_DESCRIPTION),

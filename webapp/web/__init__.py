@@ -37,6 +37,7 @@ from webapp.web import (
     predictions,
     releases,
     retention,
+    submissions,
     subjects,
     words,
 )
@@ -57,6 +58,7 @@ PAGES = (
     predictions,
     releases,
     retention,
+    submissions,
     subjects,
 )
 STALE = lazy_gettext(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from webapp.db import Hold, Job, Prediction
 from webapp.db.base import session, transaction
-from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotReady, Problem, TooLarge, printable
+from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, Problem, TooLarge, printable
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
 from webapp.services.jobs import presence
 from webapp.services.jobs.files import How
+from webapp.services.jobs.intake import LONGEST_NAME, file_name, not_kept, take_in
 from webapp.services.jobs.reaping import discard
 from webapp.services.jobs.results import Dialect, head, stream
 from webapp.services.jobs.rows import JobView, read
@@ -46,9 +46,6 @@ __all__ = [
     "worked_on",
 ]
 
-LONGEST_NAME = 200
-#: After which a disk that was full may be tried again.
-FULL_SECONDS = 60
 ON_ERROR = ("ask", "row", "all")
 
 
@@ -89,7 +86,7 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> JobView:
         raise too_large(desk)
     chosen = desk.resolver.find(upload.model, upload.version, actor=actor)
     job_id = new_id("job")
-    _take_in(desk, upload.path, job_id)
+    take_in(desk, desk.workshop.job(job_id), {upload.path: "upload"})
     now = now_us()
     try:
         with transaction() as s:
@@ -100,7 +97,7 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> JobView:
                     model_id=chosen.model_id,
                     version_id=chosen.version_id,
                     state="checking",
-                    file_name=_name(upload.name),
+                    file_name=file_name(upload.name),
                     file_bytes=size,
                     options=orjson.dumps(options).decode(),
                     on_error=upload.on_error,
@@ -123,17 +120,6 @@ def too_large(desk: Desk) -> TooLarge:
             "A file may have {most} MB; split it, or ask the operator to raise MAX_UPLOAD_BYTES.",
             most=f"{most:g}",
         )
-    )
-
-
-def not_kept() -> NotReady:
-    """What is said of a file that the disk does not take."""
-    return NotReady(
-        said(
-            "The file cannot be kept, because the disk of this server takes no more; tell the operator, and send it "
-            "again later."
-        ),
-        FULL_SECONDS,
     )
 
 
@@ -288,30 +274,6 @@ def _options(given: Mapping[str, str]) -> dict[str, str]:
     if problems:
         raise InvalidInput(problems)
     return options
-
-
-def _name(name: str) -> str:
-    last = printable(name).replace("\\", "/").rpartition("/")[2]
-    return "".join(c if c.isprintable() else " " for c in last).strip()[-LONGEST_NAME:] or "file"
-
-
-def _take_in(desk: Desk, path: Path, job_id: str) -> None:
-    folder = desk.workshop.job(job_id)
-    try:
-        folder.mkdir(parents=True, mode=0o700)
-        desk.offload(_sync, path)
-        path.replace(folder / "upload")
-    except OSError as error:
-        discard(folder)
-        raise not_kept() from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _send(desk: Desk, job_id: str) -> None:

@@ -36,13 +36,13 @@ def reap(desk: Desk) -> None:
                 continue
             let_go(row.id, row.attempt)
             workshop.queue.put(row.id)
-        elif _long_waiting(workshop.job(row.id), row.moved_us):
+        elif long_waiting(workshop.job(row.id), row.moved_us):
             workshop.queue.put(row.id)
     presence.forget_dead(workshop.workers)
     _sweep(workshop.incoming)
 
 
-def _long_waiting(folder: Path, moved_us: int) -> bool:
+def long_waiting(folder: Path, moved_us: int) -> bool:
     """Whether a job has waited for long, and not been sent again just now."""
     mark = folder / "sent"
     try:

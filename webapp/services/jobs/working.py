@@ -12,6 +12,8 @@ from webapp.services.jobs.presence import Presence
 from webapp.services.jobs.rows import JobView
 from webapp.services.jobs.running import run
 from webapp.services.periodic import PERIODIC, Duty, apart
+from webapp.services.submissions.rows import SubmissionView
+from webapp.services.submissions.running import run as run_submission
 
 #: Seconds between looks into an empty queue: at first, and at most.
 SOON, LATE = 0.05, 0.5
@@ -21,6 +23,8 @@ AFTER_TROUBLE = 5.0
 LOOK = 0.5
 
 Tell = Callable[..., None]
+#: How the id of a job begins → what is done with it.
+KINDS: dict[str, Callable[..., JobView | SubmissionView | None]] = {"job": run, "sub": run_submission}
 
 
 def work(
@@ -39,7 +43,7 @@ def work(
         begun = time.monotonic()
         with inside():
             try:
-                job = run(desk, job_id, presence.id, leaving.is_set)
+                job = KINDS[job_id.partition("_")[0]](desk, job_id, presence.id, leaving.is_set)
             except Exception as error:  # noqa: BLE001 - the edge of the worker: the next job must get its turn
                 tell("job failed", job=job_id, error=repr(error))
                 return
@@ -65,7 +69,18 @@ def work(
         helper.join(5)
 
 
-def _tell(tell: Tell, job: JobView, seconds: float) -> None:
+def _tell(tell: Tell, job: JobView | SubmissionView, seconds: float) -> None:
+    if isinstance(job, SubmissionView):
+        tell(
+            "submission",
+            submission=job.id,
+            model=job.model,
+            version=job.version,
+            state=job.state,
+            attempt=job.attempt,
+            seconds=round(seconds, 3),
+        )
+        return
     tell(
         "job",
         job=job.id,

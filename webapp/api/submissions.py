@@ -1,0 +1,92 @@
+"""Submissions: send a model file with its samples, and follow what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response, request, url_for
+
+from webapp.api import presenters
+from webapp.api.blueprint import api
+from webapp.api.records import whole
+from webapp.auth import actor
+from webapp.doors import desk, expect_upload, json_response, spooled_parts
+from webapp.errors import InvalidInput, Problem, UnsupportedMedia, meant, pointer_token
+from webapp.services import submissions
+from webapp.services.submissions import FILES, Upload
+from webapp.wording import said
+
+MOST = 100
+FIELDS = ("target", "title", "description", "schema", "card", "promote")
+
+
+@api.post("/models/<name>/versions")
+def publish_version(name: str) -> Response:
+    """Take a model file in; it is inspected, and becomes the next version unless something is wrong with it."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMedia(
+            said("Send the files as multipart/form-data, under the names {names}.", names=", ".join(FILES))
+        )
+    expect_upload(len(FILES))
+    made = submissions.add(desk(), actor(), _read(name))
+    answer = json_response(presenters.submission(made), 202)
+    answer.headers["Location"] = url_for("api.show_submission", submission_id=made.id)
+    return answer
+
+
+@api.get("/submissions")
+def list_submissions() -> Response:
+    """Submissions, newest first."""
+    limit = whole("limit", 20, 1, MOST)
+    found = submissions.search(actor(), limit=limit + 1, before=request.args.get("cursor", ""))
+    more = len(found) > limit
+    body: dict[str, Any] = {
+        "data": [presenters.submission(one) for one in found[:limit]],
+        "has_more": more,
+        "next_cursor": found[limit - 1].id if more else None,
+    }
+    return json_response(body)
+
+
+@api.get("/submissions/<submission_id>")
+def show_submission(submission_id: str) -> Response:
+    """One submission: how far it is, and what was found."""
+    return json_response(presenters.submission(submissions.get(actor(), submission_id)))
+
+
+@api.delete("/submissions/<submission_id>")
+def cancel_submission(submission_id: str) -> Response:
+    """End a submission before it is a version."""
+    return json_response(presenters.submission(submissions.cancel(desk(), actor(), submission_id)))
+
+
+def _read(name: str) -> Upload:
+    files, form = spooled_parts(FILES), request.form
+    known = {**dict.fromkeys(form, FIELDS), **dict.fromkeys(request.files, FILES)}
+    problems = [
+        Problem(
+            f"#/{pointer_token(word)}",
+            said("is not a field of this request; remove it{hint}", hint=meant(word, words)),
+        )
+        for word, words in known.items()
+        if word not in words
+    ]
+    if form.get("promote", "false") not in ("true", "false"):
+        problems.append(Problem("#/promote", said('must be "true" or "false"')))
+    objects = {word: _object(word, problems) for word in ("schema", "card")}
+    if problems:
+        raise InvalidInput(problems)
+    words = {word: form.get(word, "") for word in ("target", "title", "description")}
+    return Upload(name, files, **words, **objects, promote=form.get("promote") == "true")
+
+
+def _object(word: str, problems: list[Problem]) -> dict[str, Any]:
+    try:
+        found = orjson.loads(request.form.get(word) or "{}")
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        problems.append(Problem(f"#/{word}", said("must be a JSON object")))
+        return {}
+    return found
