@@ -21,6 +21,7 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from config import Settings
+from tests.chambers import here
 from webapp import preparation
 from webapp.app import create_app
 from webapp.db import Change, User
@@ -270,3 +271,9 @@ def signed_in(app: Flask) -> Callable[[str], FlaskClient]:
         return browser
 
     return sign_in
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are inspected in the process of the test, which spares the start of another."""
+    monkeypatch.setattr("webapp.ml.chamber.inspect", here)

@@ -21,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 from webapp.ml.loader import save_skops
 
 Run = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture(scope="module")

@@ -320,8 +320,13 @@ def submission(found: SubmissionView) -> dict[str, Any]:
         "page": found.page,
         "errors": [{"pointer": p.pointer, "detail": str(p.detail)} for p in found.errors],
         "warnings": [str(text) for text in found.warnings],
-        "report": found.report,
+        "report": _report(found),
         "user": found.owner,
         "created_at": moment(found.created_us),
         "finished_at": None if found.finished_us is None else moment(found.finished_us),
     }
+
+
+def _report(found: SubmissionView) -> dict[str, Any] | None:
+    refused = [{"type": name, "advice": str(advice)} for name, advice in found.refused]
+    return found.report and found.report | {"refused": refused}

@@ -74,11 +74,19 @@ def _read(name: str) -> Upload:
     ]
     if form.get("promote", "false") not in ("true", "false"):
         problems.append(Problem("#/promote", said('must be "true" or "false"')))
-    objects = {word: _object(word, problems) for word in ("schema", "card")}
+    schema, card = (_object(word, problems) for word in ("schema", "card"))
     if problems:
         raise InvalidInput(problems)
-    words = {word: form.get(word, "") for word in ("target", "title", "description")}
-    return Upload(name, files, **words, **objects, promote=form.get("promote") == "true")
+    return Upload(
+        name,
+        files,
+        form.get("target", ""),
+        form.get("title", ""),
+        form.get("description", ""),
+        schema,
+        card,
+        promote=form.get("promote") == "true",
+    )
 
 
 def _object(word: str, problems: list[Problem]) -> dict[str, Any]:

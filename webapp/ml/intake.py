@@ -96,9 +96,7 @@ def _load(order: Order, model: bytes, report: dict[str, Any]) -> Any:
     return load_pickle(model, trusted=order.trusted)
 
 
-def _test(
-    data: bytes | None, target: str, columns: list[str]
-) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
+def _test(data: bytes | None, target: str, columns: list[str]) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
     if data is None:
         return None
     X, y = read_table(data, target, "The test data")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.errors import BadArtifact, no_member, printable
 from webapp.ml import chamber, intake
-from webapp.ml.chamber import Given, Limits
+from webapp.ml.chamber import USUAL, Given, Limits
 from webapp.ml.intake import Order
 from webapp.ml.packaging import CARD, Package
 from webapp.ml.store import Store
@@ -58,7 +58,7 @@ class Published(NamedTuple):
 class Inspection:
     """How a submission is inspected: within `limits`, with `folder` for what comes back (see `chamber.inspect`)."""
 
-    limits: Limits = Limits()
+    limits: Limits = USUAL
     folder: Path | None = None
     go_on: Callable[[], None] = lambda: None
     tell: Callable[[str], None] = lambda _stage: None
@@ -108,8 +108,8 @@ def refuse(submission: Submission) -> None:
     if _format(submission) == "joblib" and not submission.trusted:
         raise BadArtifact(
             said(
-                "Pickle and joblib files can run code and are not accepted; save the model with skops or as ONNX, or "
-                "let the operator publish it with --trust-pickle."
+                "Pickle and joblib files can run code and are not accepted; save the model with skops or as ONNX. An "
+                "operator may give --trust-pickle at the command line, for a file of their own."
             )
         )
     for key, text in submission.card.items():

@@ -14,7 +14,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from sqlalchemy import make_url
 
-from webapp.ml.chamber import Limits
+from webapp.ml.chamber import USUAL, Limits
 
 NAME = "parecer"
 
@@ -99,7 +99,7 @@ class Workshop:
     folder: Path
     queue: Queue
     max_bytes: int = 2**30
-    limits: Limits = Limits()
+    limits: Limits = USUAL
 
     def job(self, job_id: str) -> Path:
         """The folder of one job."""

@@ -37,8 +37,8 @@ from webapp.web import (
     predictions,
     releases,
     retention,
-    submissions,
     subjects,
+    submissions,
     words,
 )
 
@@ -173,6 +173,6 @@ def _menu() -> list[tuple[str, str, bool]]:
 
 
 def _room() -> str:
-    return {"predictions": "models", "releases": "models"}.get(
+    return {"predictions": "models", "releases": "models", "submissions": "models"}.get(
         request.blueprint or "", request.blueprint or ""
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from webapp.auth import actor
 from webapp.doors import desk, spooled_parts, tell
-from webapp.errors import AppError, Conflict
+from webapp.errors import AppError, Conflict, InvalidInput, Problem
 from webapp.services import submissions
 from webapp.services.submissions import FILES, SubmissionView, Upload
+from webapp.wording import said
 
 ROWS = 50
 CARD = ("intended_use", "not_intended_use", "training_data", "caveats")
@@ -27,7 +31,15 @@ def index() -> str:
 @blueprint.route("/models/new", methods=["GET", "POST"])
 def new() -> Answer | str | tuple[str, int, dict[str, str]]:
     """The form that sends a model file, as a version of the model in `?model=`."""
-    return ""
+    if request.method != "POST":
+        return _form({})
+    try:
+        made = submissions.add(desk(), actor(), _read())
+        return redirect(url_for("submissions.show", submission_id=made.id))
+    except AppError as error:
+        told = tell(error)
+        problems = {p.pointer.removeprefix("#/"): p.detail for p in told.problems if p.pointer != "#"}
+        return _form(problems, "" if problems else told.detail), told.status.code, told.headers
 
 
 @blueprint.get("/submissions/<submission_id>")
@@ -45,7 +57,43 @@ def state(submission_id: str) -> str:
 @blueprint.route("/submissions/<submission_id>/cancel", methods=["GET", "POST"])
 def cancel(submission_id: str) -> Answer | tuple[str, int]:
     """End a submission; only looked at, this is its page."""
+    if request.method == "POST":
+        try:
+            submissions.cancel(desk(), actor(), submission_id)
+        except Conflict as error:
+            found = submissions.get(actor(), submission_id)
+            return _page("submissions/show.html", found, error.detail), tell(error).status.code
     return redirect(url_for("submissions.show", submission_id=submission_id))
+
+
+def _read() -> Upload:
+    files = spooled_parts(FILES)
+    form = {word: text.strip() for word, text in request.form.items()}
+    return Upload(
+        form.get("name", ""),
+        files,
+        form.get("target", ""),
+        form.get("title", ""),
+        form.get("description", ""),
+        _schema(form.get("schema", "")),
+        {word: form[word] for word in CARD if form.get(word)},
+        promote="promote" in form,
+    )
+
+
+def _schema(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput([Problem("#/schema", said("must be a JSON object"))])
+    return found
+
+
+def _form(problems: dict[str, str], failed: str = "") -> str:
+    typed = dict(request.form) if request.method == "POST" else {"name": request.args.get("model", "")}
+    return render_template("submissions/new.html", typed=typed, problems=problems, failed=failed)
 
 
 def _page(template: str, found: SubmissionView, refused: str = "") -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple, cast
 
 from webapp.errors import BadArtifact, NotReady
 from webapp.ml.chamber import parcel
@@ -26,6 +26,7 @@ from webapp.wording import said
 
 #: Seconds between looks whether to go on, and that the imports may take.
 LOOK, START = 0.1, 60.0
+COMMAND: Final = (sys.executable, "-m", "webapp.ml.chamber")
 #: Bytes of stage words that are read at once.
 _WORDS = 4096
 #: One thread each: the process may be given one processor only, and reserves memory for every other.
@@ -49,6 +50,9 @@ class Limits(NamedTuple):
 
     memory: int = 2 * 2**30
     seconds: int = 300
+
+
+USUAL: Final = Limits()
 
 
 class Given(NamedTuple):
@@ -98,13 +102,13 @@ def inspect(
         finally:
             process.kill()
             process.wait()
-        return _received(out, code, order, source, limits)
+        return received(out, code, order, source, limits)
 
 
 def _start(order: Order, limits: Limits, files: list[IO[bytes] | None]) -> subprocess.Popen[bytes]:
     handles = [-1 if file is None else file.fileno() for file in files]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "webapp.ml.chamber"],
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # what libraries warn of; our own words come in the parcel
@@ -114,10 +118,9 @@ def _start(order: Order, limits: Limits, files: list[IO[bytes] | None]) -> subpr
         start_new_session=True,
     )
     told = {"order": asdict(order), "parent": os.getpid(), "files": [*handles, 1], **limits._asdict()}
-    assert process.stdin is not None
     try:
-        with process.stdin:
-            process.stdin.write(json.dumps(told).encode())
+        with cast(IO[bytes], process.stdin) as sent:
+            sent.write(json.dumps(told).encode())
     except BrokenPipeError:  # it has ended already, and is asked why
         pass
     return process
@@ -130,9 +133,8 @@ def _follow(
     tell: Callable[[str], None],
 ) -> int | None:
     """Wait for the process to end; its status, or None where its time is over."""
-    assert process.stdout is not None
     until, begun = time.monotonic() + START, False
-    with process.stdout as words, selectors.DefaultSelector() as waiting:
+    with cast(IO[bytes], process.stdout) as words, selectors.DefaultSelector() as waiting:
         waiting.register(words, selectors.EVENT_READ)
         while time.monotonic() < until:
             go_on()
@@ -154,7 +156,8 @@ def _follow(
         return None
 
 
-def _received(out: IO[bytes], code: int | None, order: Order, source: str, limits: Limits) -> Inspected:
+def received(out: IO[bytes], code: int | None, order: Order, source: str, limits: Limits) -> Inspected:
+    """What a process that ended with `code`, or None where its time was over, has left; raises as `inspect`."""
     if code is None or code in (-signal.SIGXCPU, -signal.SIGALRM):
         raise Refused(_too_slow(limits))
     if code:
@@ -180,7 +183,9 @@ def _refusal(error: Any, report: dict[str, Any], limits: Limits) -> Exception:
     if kind == "refused":
         return Refused(detail, report)
     if kind == "disk":
-        return NotReady(said("The disk of this server takes no more; tell the operator, and try again later."), 60)
+        return NotReady(
+            said("The disk of this server takes no more; tell the operator, and try again later."), 60
+        )
     return Refused(
         said("The model cannot be inspected ({name}); export it again, or as ONNX.", name=detail[:60]), report
     )

@@ -47,7 +47,9 @@ _WRITING: Final = (
     "open_by_handle_at:304:265 name_to_handle_at:303:264"
 )
 #: They are answered by what they are asked for; see `_program`.
-_JUDGED: Final = "clone:56:220 clone3:435:435 prlimit64:302:261 tgkill:234:131 open:2:- openat:257:56 seccomp:317:277"
+_JUDGED: Final = (
+    "clone:56:220 clone3:435:435 prlimit64:302:261 tgkill:234:131 open:2:- openat:257:56 seccomp:317:277"
+)
 #: Machine → its place above, and its number in a filter.
 _MACHINES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _X32: Final = 0x40000000
@@ -84,7 +86,7 @@ def refuse_calls() -> bool:
     packed = b"".join(struct.pack("=HBBI", s.code, s.true, s.false, s.value) for s in steps)
     program = _Program(len(steps), packed)
     seccomp = _numbers(_JUDGED, known[0])["seccomp"]
-    return libc.syscall(seccomp, _MODE_FILTER, _ALL_THREADS, ctypes.byref(program)) == 0
+    return bool(libc.syscall(seccomp, _MODE_FILTER, _ALL_THREADS, ctypes.byref(program)) == 0)
 
 
 def _numbers(table: str, column: int) -> dict[str, int]:
@@ -104,7 +106,9 @@ def _program(column: int, machine: int, process: int) -> Iterator[_Step]:
         yield _Step(_EQUAL, denied, false=1)
         yield _Step(_RETURN, _ERRNO | errno.EPERM)
     yield _Step(_EQUAL, number["clone3"], false=1)
-    yield _Step(_RETURN, _ERRNO | errno.ENOSYS)  # whose arguments no filter can see: libraries then call clone
+    yield _Step(
+        _RETURN, _ERRNO | errno.ENOSYS
+    )  # whose arguments no filter can see: libraries then call clone
     yield from _judged(number["clone"], 0, _Step(_ANY_BIT, _CLONE_THREAD, true=1))
     yield from _judged(number["tgkill"], 0, _Step(_EQUAL, process, true=1))  # as abort does
     writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC

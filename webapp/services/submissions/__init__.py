@@ -65,7 +65,10 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> SubmissionView:
     files = {name: (file_name(told), path.stat().st_size) for name, (path, told) in upload.files.items()}
     take_in(desk, folder, {path: name for name, (path, _) in upload.files.items()})
     now = now_us()
-    wishes = {name: getattr(upload, name) for name in ("target", "title", "description", "schema", "card", "promote")}
+    wishes = {
+        name: getattr(upload, name)
+        for name in ("target", "title", "description", "schema", "card", "promote")
+    }
     try:
         with transaction() as s:
             s.add(
@@ -147,7 +150,9 @@ def handed_in(desk: Desk, found: SubmissionView) -> Submission:
 
 def _refuse(actor: Actor, upload: Upload) -> None:
     lacking = [
-        Problem(f"#/{name}", said("send a file under this name")) for name in FILES[:2] if name not in upload.files
+        Problem(f"#/{name}", said("send a file under this name"))
+        for name in FILES[:2]
+        if name not in upload.files
     ]
     if not upload.target or len(upload.target) > LONGEST_TARGET or printable(upload.target) != upload.target:
         lacking.append(Problem("#/target", said("is needed: the column of the data that the model predicts")))

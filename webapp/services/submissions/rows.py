@@ -17,6 +17,7 @@ from webapp.errors import Problem
 from webapp.services.clock import now_us
 from webapp.services.jobs.told import pack, unpack
 from webapp.services.registry import VersionInfo
+from webapp.services.submissions.advice import advice
 from webapp.wording import said
 
 LEASE_US = 60_000_000
@@ -84,6 +85,12 @@ class SubmissionView:
     def words(self) -> str:
         """What is being done, or how it ended."""
         return ENDED.get(self.state) or STAGES[self.stage][1]
+
+    @property
+    def refused(self) -> list[tuple[str, str]]:
+        """Types in the model file that are not let in, and what to do instead."""
+        names = (self.report or {}).get("refused", ())
+        return [(name, advice(name)) for name in names]
 
     @property
     def progress(self) -> float:
@@ -199,12 +206,17 @@ def publish(s: Session, found: SubmissionView, made: VersionInfo, manifest: dict
         "report": orjson.dumps(manifest["report"]).decode(),
         "warnings": orjson.dumps(manifest["warnings"]).decode(),
     }
-    if not _changed(s, _mine(found).where(Submitted.cancel.is_(False)).values(**_ended("published"), **became)):
+    if not _changed(
+        s, _mine(found).where(Submitted.cancel.is_(False)).values(**_ended("published"), **became)
+    ):
         raise _outrun()
 
 
 def end(
-    found: SubmissionView, state: str, errors: list[Problem] | None = None, report: dict[str, Any] | None = None
+    found: SubmissionView,
+    state: str,
+    errors: list[Problem] | None = None,
+    report: dict[str, Any] | None = None,
 ) -> None:
     """The last word of an attempt that made no version; says nothing where the submission is no longer its own."""
     told = {"report": orjson.dumps(report).decode()} if report else {}

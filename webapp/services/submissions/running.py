@@ -9,7 +9,16 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from webapp.db.commits import Outrun
-from webapp.errors import BadArtifact, InvalidInput, ModelFailed, NotAllowed, NotFound, NotReady, NotSignedIn, Problem
+from webapp.errors import (
+    BadArtifact,
+    InvalidInput,
+    ModelFailed,
+    NotAllowed,
+    NotFound,
+    NotReady,
+    NotSignedIn,
+    Problem,
+)
 from webapp.ml.chamber import Refused
 from webapp.ml.packaging import Package
 from webapp.services import people, publishing
