@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,12 @@ from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
 from webapp.services.backups.place import Installation
 from webapp.services.desk import Desk
+from webapp.services.experiments.shadowing import repeat
 from webapp.services.failures import Tally
 from webapp.services.journal import Journal
 from webapp.services.queue import Queue, Workshop
 from webapp.services.quota import Quota
+from webapp.services.repeats import Repeats
 from webapp.services.resolving import Resolver
 from webapp.services.sealing import Seals
 from webapp.services.sealing.keys import Keyring
@@ -153,7 +156,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         settings.version,
         settings.secret_key.get_secret_value(),
     )
-    app.extensions["desk"] = Desk(
+    app.extensions["desk"] = desk = Desk(
         store=store,
         runtime=runtime,
         commits=GroupCommit(engine, lock, watch, panic, signal),
@@ -181,10 +184,12 @@ def _open_desk(app: Flask, settings: Settings) -> None:
             settings.mail_from,
         ),
         journal=Journal(settings.erasures),
+        repeats=Repeats(_later(app)),
         max_rows=settings.max_rows,
         default_model=settings.default_model,
         offload=offload,
     )
+    desk.repeats.work = partial(repeat, desk)
 
 
 def _follow(app: Flask) -> Callable[[], None]:

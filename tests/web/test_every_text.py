@@ -22,7 +22,7 @@ from webapp import auth
 from webapp.db import Prediction
 from webapp.db.base import transaction
 from webapp.ml.packaging import Package
-from webapp.services import outcomes, registry, releases, reviews, sealing
+from webapp.services import experiments, outcomes, registry, releases, reviews, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
@@ -51,7 +51,7 @@ NAMES |= {"ms", "µs", "s", *LANGUAGES.values()}
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 #: Ids, digests, versions, words of addresses and passwords made up by the server, which are nobody's words.
 CODES = re.compile(
-    r"\b(pred|evt|job|req)_[\w-]+|…[\w-]{8}\b|\b[0-9a-f]{16,64}…?|\bv\d+\b|“\w+”|\b\w+=\S+|\b\w{5}(-\w{5}){3}\b"
+    r"\b(pred|evt|job|req|exp|ask|sub)_[\w-]+|…[\w-]{8}\b|\b[0-9a-f]{16,64}…?|\bv\d+\b|“\w+”|\b\w+=\S+|\b\w{5}(-\w{5}){3}\b"
     r"|\bparecer/[0-9a-f]{16}(\+[0-9a-f]{8}\+[\w+/=]+)?|\b[0-9a-f]{4}( [0-9a-f]{4}){7,}"
 )
 #: What a chart shows of its figure.
@@ -167,7 +167,14 @@ def world(
     }
     verified = str(_verified(desk, actor("carol")))
     more = [*batches, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
-    numbered = {"record_id": warned, "job_id": batches[-1].rpartition("/")[2], "number": verified}
+    compared = experiments.start(desk, None, "iris", "2", kind="split", share=0.5)
+    asked("alice", **{"record-subject": "case 9"})
+    numbered = {
+        "experiment_id": compared.id,
+        "record_id": warned,
+        "job_id": batches[-1].rpartition("/")[2],
+        "number": verified,
+    }
     return World(numbered, more, data | {sealing.log().origin, "verify_record.py"})
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.api import audit, docs, jobs, models, predictions, records, releases, submissions, tokens
+from webapp.api import (
+    audit,
+    docs,
+    experiments,
+    jobs,
+    models,
+    predictions,
+    records,
+    releases,
+    submissions,
+    tokens,
+)
 from webapp.api.blueprint import api
 from webapp.extensions import csrf
 
 __all__ = [
     "audit",
     "docs",
+    "experiments",
     "init_app",
     "jobs",
     "models",

@@ -7,7 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from webapp.api import openapi_audit, openapi_jobs, openapi_models, openapi_releases
+from webapp.api import openapi_audit, openapi_experiments, openapi_jobs, openapi_models, openapi_releases
 from webapp.api.schemas import MOMENT, TEXT, object_of
 from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
@@ -40,6 +40,7 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
         **openapi_audit.SCHEMAS,
         **openapi_models.SCHEMAS,
         **openapi_releases.SCHEMAS,
+        **openapi_experiments.SCHEMAS,
         "Job": openapi_jobs.JOB,
     }
     for name, schema in schemas.items():
@@ -48,7 +49,8 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
     evidence = openapi_audit.routes(_operation, _ref, RECORD_ID)
     versions = openapi_models.routes(_operation, _ref, MODEL)
     releases = openapi_releases.routes(_operation, _ref, MODEL)
-    for path, operations in {**ROUTES, **versions, **releases, **evidence, **batches}.items():
+    compared = openapi_experiments.routes(_operation, _ref, MODEL)
+    for path, operations in {**ROUTES, **versions, **releases, **compared, **evidence, **batches}.items():
         spec.path(path, operations=operations)
     for detail in details:
         spec.path(f"/models/{detail.name}/predict", operations={"post": _predict_one(detail)})
@@ -172,6 +174,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {
             "review": _maybe(TEXT),
             "outcome": _maybe(TEXT),
+            "experiment": _maybe(TEXT),
             "state": {"enum": ["active", "restricted", "erased"]},
             "erasure": object_of({"at": MOMENT, "basis": TEXT}),
         },

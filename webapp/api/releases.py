@@ -46,7 +46,7 @@ def promote(name: str) -> Response:
     """Make a version live, or ask a second person to."""
     body = _body("version", "reason")
     made = releases.promote(
-        desk(), actor(), name, body["version"], reason=body["reason"], revision=_revision(name)
+        desk(), actor(), name, body["version"], reason=body["reason"], revision=revision(name)
     )
     return _released(made, 202 if made.waiting else 200)
 
@@ -56,7 +56,7 @@ def roll_back(name: str) -> Response:
     """Make an earlier live version live again, the one before where none is named."""
     body = _body(version=None, reason="")
     made = releases.roll_back(
-        desk(), actor(), name, body["version"], reason=body["reason"], revision=_revision(name)
+        desk(), actor(), name, body["version"], reason=body["reason"], revision=revision(name)
     )
     return _released(made)
 
@@ -67,23 +67,23 @@ def change_alias(name: str, alias: str) -> Response:
     who = actor()
     if request.method == "PUT":
         version = _body("version")["version"]
-        return _released(releases.set_alias(desk(), who, name, alias, version, revision=_revision(name)))
+        return _released(releases.set_alias(desk(), who, name, alias, version, revision=revision(name)))
     answer = Response(status=204)
-    answer.set_etag(str(releases.drop_alias(who, name, alias, revision=_revision(name))))
+    answer.set_etag(str(releases.drop_alias(who, name, alias, revision=revision(name))))
     return answer
 
 
 @api.post("/models/<name>/requests/<request_id>/<decision>")
 def decide(name: str, request_id: str, decision: str) -> Response:
     """Approve or refuse what somebody else asked to promote, or withdraw what one asked oneself."""
-    body, who, revision = _body(reason=""), actor(), _revision(name)
+    body, who, upon = _body(reason=""), actor(), revision(name)
     if decision == "approve":
-        made = releases.approve(desk(), who, name, request_id, reason=body["reason"], revision=revision)
+        made = releases.approve(desk(), who, name, request_id, reason=body["reason"], revision=upon)
         return _released(made)
     if decision == "refuse":
-        releases.refuse(who, name, request_id, reason=body["reason"], revision=revision)
+        releases.refuse(who, name, request_id, reason=body["reason"], revision=upon)
     elif decision == "withdraw":
-        releases.withdraw(who, name, request_id, revision=revision)
+        releases.withdraw(who, name, request_id, revision=upon)
     else:
         raise NotFound(said("There is nothing at this address."))
     now = releases.standing(name, actor=who)
@@ -100,7 +100,7 @@ def _tagged(body: dict[str, Any], revision: int, status: int = 200) -> Response:
     return answer
 
 
-def _revision(name: str) -> int | None:
+def revision(name: str) -> int | None:
     """What the caller decided upon, by the header If-Match; None for `*`. Raises PreconditionNeeded, Outdated."""
     told = request.headers.get("If-Match", "").strip()
     if not told:

@@ -2,6 +2,7 @@
 
 from webapp.db.audit import Event, Leaf
 from webapp.db.changes import Change
+from webapp.db.experiments import Experiment
 from webapp.db.failures import Failure
 from webapp.db.jobs import Job
 from webapp.db.keeping import Hold, Retention
@@ -21,6 +22,7 @@ __all__ = [
     "Change",
     "Checkpoint",
     "Event",
+    "Experiment",
     "Failure",
     "Hold",
     "Horizon",

@@ -10,7 +10,9 @@ from webapp.db.registry import Model, ModelVersion
 from webapp.db.users import User
 from webapp.extensions import Base
 
-CHANNELS = ("form", "what-if", "api", "batch", "wire")
+CHANNELS = ("form", "what-if", "api", "batch", "wire", "shadow")
+#: Answers of a challenger that nobody was shown; `request_id` is the record that it repeats.
+SHADOW = "shadow"
 STATES = ("active", "restricted", "erased")
 #: What is true of few records, and is asked for in order of time: SQL of each, as queries have to write it.
 RARE = {
@@ -61,6 +63,20 @@ class Prediction(Base):
             postgresql_where=text("channel = 'batch'"),
             sqlite_where=text("channel = 'batch'"),
         ),
+        Index(
+            "ix_predictions_shadow",
+            "request_id",
+            postgresql_where=text("channel = 'shadow'"),
+            sqlite_where=text("channel = 'shadow'"),
+        ),
+        Index(
+            "ix_predictions_experiment",
+            "experiment",
+            "created_us",
+            "seq",
+            postgresql_where=text("experiment IS NOT NULL"),
+            sqlite_where=text("experiment IS NOT NULL"),
+        ),
     )
 
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -99,6 +115,8 @@ class Prediction(Base):
     salts: Mapped[bytes | None] = mapped_column(LargeBinary(64))
     #: active, restricted or erased.
     state: Mapped[str] = mapped_column(String(12), default="active")
+    #: The comparison of versions that it was made in; NULL: none.
+    experiment: Mapped[str | None] = mapped_column(String(49))
     #: confirmed or overridden: the latest review's action; NULL: none yet.
     review: Mapped[str | None] = mapped_column(String(12))
     #: agrees, differs or known: the latest outcome's verdict; NULL: none yet.

@@ -16,6 +16,7 @@ from webapp.services.failures import Tally
 from webapp.services.journal import Journal
 from webapp.services.queue import Workshop
 from webapp.services.quota import Quota
+from webapp.services.repeats import Repeats
 from webapp.services.resolving import Resolver
 from webapp.services.sealing import Seals
 from webapp.services.sign_ins import Seen
@@ -46,6 +47,7 @@ class Desk:
     seals: Seals
     anchors: Places
     journal: Journal
+    repeats: Repeats
     #: How two versions answer the same rows, by the digests of their manifests.
     agreements: AnswerCache = field(default_factory=lambda: AnswerCache(50))
     max_rows: int = 10_000

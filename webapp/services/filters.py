@@ -13,7 +13,7 @@ from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, literal_colu
 
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
-from webapp.db.predictions import RARE, STATES
+from webapp.db.predictions import RARE, SHADOW, STATES
 from webapp.db.reviews import ACTIONS
 from webapp.errors import InvalidInput, Problem, meant, pointer_token, printable
 from webapp.services.people import Actor
@@ -100,6 +100,8 @@ def matching(actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if not actor.sees_all:
         conditions += [Prediction.user_id == actor.id, Prediction.state != "restricted"]
+    if filters.channel != SHADOW or not actor.sees_all:
+        conditions.append(Prediction.channel != SHADOW)  # which nobody was answered
     if filters.model is not None:
         model = select(Model.id).where(Model.name == filters.model)
         conditions.append(Prediction.model_id == model.scalar_subquery())

@@ -75,6 +75,8 @@ class Record:
     review: str | None
     #: agrees, differs or known, by the latest outcome; None without one.
     outcome: str | None
+    #: The comparison of versions that it was made in.
+    experiment: str | None
     #: SHA-256 of the model file and of the schema, hex.
     digest: str
     schema_hash: str

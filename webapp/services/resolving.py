@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from webapp.db import ModelVersion
+from sqlalchemy import select
+
+from webapp.db import Experiment, ModelVersion
 from webapp.db.base import session
 from webapp.db.changes import REGISTRY, Watch
-from webapp.errors import BadArtifact, NotFound, NotReady
+from webapp.db.registry import LIVE
+from webapp.errors import BadArtifact, ModelFailed, NotFound, NotReady
 from webapp.ml.runtime import Predictor, Runtime
 from webapp.ml.store import Store
 from webapp.services import model_access, registry
+from webapp.services.assigning import limit
 from webapp.services.people import Actor
 
 
@@ -31,6 +35,19 @@ class Resolved:
     registry: int
     #: Accounts that may use the model; None: all of them.
     allowed: frozenset[int] | None = None
+    #: The comparison that it is the champion of.
+    running: Running | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A comparison that runs: its challenger, loaded, and whom it gets (see `services.assigning`)."""
+
+    id: str
+    kind: str
+    challenger: Resolved
+    salt: bytes
+    limit: int
 
 
 class Resolver:
@@ -58,7 +75,10 @@ class Resolver:
         if found is None:
             session().rollback()  # what is read now must not be older than the number
             known = self._known  # a change while loading must not be remembered under the new number
-            found = known[wanted] = self._load(registry.find_version(model, version, alias, actor), number)
+            found = self._load(registry.find_version(model, version, alias, actor), number)
+            if version is None and (alias or LIVE) == LIVE:
+                found = replace(found, running=self._running(found, number))
+            known[wanted] = found
             session().rollback()  # whoever waits for the group commit must not hold a connection meanwhile
         if found.allowed is not None and not model_access.is_among(actor, found.allowed):
             raise registry.absent(model)
@@ -82,3 +102,19 @@ class Resolver:
             registry=number,
             allowed=model_access.allowed(session(), row.model),
         )
+
+    def _running(self, champion: Resolved, number: int) -> Running | None:
+        row = session().scalar(
+            select(Experiment).where(
+                Experiment.model_id == champion.model_id,
+                Experiment.champion_id == champion.version_id,
+                Experiment.ended_us.is_(None),
+            )
+        )
+        if row is None:
+            return None
+        try:
+            challenger = self._load(row.challenger, number)
+        except (NotReady, ModelFailed):  # whoever asks is answered by the champion, as without a comparison
+            return None
+        return Running(row.id, row.kind, challenger, bytes.fromhex(row.salt), limit(row.share))

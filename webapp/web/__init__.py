@@ -28,6 +28,7 @@ from webapp.web import (
     carrying,
     events,
     evidence,
+    experiments,
     history,
     home,
     jobs,
@@ -50,6 +51,7 @@ PAGES = (
     assets,
     audit,
     evidence,
+    experiments,
     history,
     home,
     jobs,
@@ -173,6 +175,9 @@ def _menu() -> list[tuple[str, str, bool]]:
 
 
 def _room() -> str:
-    return {"predictions": "models", "releases": "models", "submissions": "models"}.get(
-        request.blueprint or "", request.blueprint or ""
-    )
+    return {
+        "predictions": "models",
+        "releases": "models",
+        "experiments": "models",
+        "submissions": "models",
+    }.get(request.blueprint or "", request.blueprint or "")

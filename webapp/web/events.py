@@ -42,6 +42,8 @@ KINDS = {
     "promotion-refused": lazy_gettext("Promotion refused"),
     "promotion-withdrawn": lazy_gettext("Promotion withdrawn"),
     "release-rule": lazy_gettext("Rule of releases changed"),
+    "experiment-started": lazy_gettext("Comparison begun"),
+    "experiment-ended": lazy_gettext("Comparison ended"),
     "erasure": lazy_gettext("Records erased"),
     "restriction": lazy_gettext("Records restricted"),
     "restriction-lifted": lazy_gettext("Restriction lifted"),
@@ -113,6 +115,11 @@ FACTS = {
     "asked_by": lazy_gettext("asked by"),
     "remark": lazy_gettext("remark"),
     "two_people": lazy_gettext("by two people"),
+    "experiment": lazy_gettext("comparison"),
+    "comparison": lazy_gettext("kind"),
+    "champion": lazy_gettext("champion"),
+    "challenger": lazy_gettext("challenger"),
+    "share": lazy_gettext("share"),
     "with_files": lazy_gettext("with the files of batches"),
 }
 VALUES = {
@@ -121,6 +128,8 @@ VALUES = {
     "confirmed": lazy_gettext("confirmed"),
     "overridden": lazy_gettext("overridden"),
     "subject": lazy_gettext("one data subject"),
+    "shadow": lazy_gettext("shadow"),
+    "split": lazy_gettext("A/B test"),
     "file": lazy_gettext("a file"),
     "email": lazy_gettext("e-mail"),
     "webhook": lazy_gettext("a webhook"),
@@ -129,7 +138,7 @@ VALUES = {
 SPECIAL = frozenset({"despite_floor", "by_subject", "reapplied", "expired", "undecided"})
 #: Of use to who verifies the record, not to who reads this page.
 HIDDEN = frozenset(
-    {"account", "artifact", "manifest", "schema", "note", "export", "what", "request", "largest"}
+    {"account", "artifact", "manifest", "schema", "note", "export", "what", "request", "largest", "salt"}
 )
 LONGEST = 200
 

@@ -204,9 +204,11 @@ def _said_of(found: paste.Pasted, model: ModelDetail) -> Any:
 
 
 def _make(model: ModelDetail, form: ModelForm) -> Made:
+    # Unless one was named, whichever answers now, so that a comparison of versions takes in what is asked by form.
+    named = model.version if form.what_if else request.args.get("version") or None
     ask = Ask(
         model=model.name,
-        version=model.version,
+        version=named,
         rows=[form.row],
         channel=WHAT_IF if form.what_if else "form",
         request_id=g.request_id,

@@ -50,7 +50,7 @@ def _do(name: str, act: str) -> str:
         raise NotFound(said("There is nothing at this address."))
     form = request.form
     given = {word: form.get(word, "").strip() for word in ("version", "alias", "request", "reason")}
-    return str(ACTS[act](name, given, _revision()))
+    return str(ACTS[act](name, given, revision()))
 
 
 def _promote(name: str, given: dict[str, str], upon: int) -> Any:
@@ -109,7 +109,8 @@ ACTS: dict[str, Callable[[str, dict[str, str], int], Any]] = {
 }
 
 
-def _revision() -> int:
+def revision() -> int:
+    """The state that the form was shown upon; raises Outdated for none."""
     text = request.form.get("revision", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise Outdated(said("Open the page again, and decide anew."))

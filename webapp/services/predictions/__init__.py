@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import delete, select
 from webapp.db import IdempotencyKey, ModelVersion, Prediction
 from webapp.db.base import session, transaction
 from webapp.db.commits import Entry, Guard, StaleAccess, StaleVersion
+from webapp.db.experiments import SHADOW, SPLIT
 from webapp.errors import (
     AppError,
     Conflict,
@@ -28,11 +30,13 @@ from webapp.errors import (
 from webapp.ml.runtime import Answer
 from webapp.ml.schema import Checked
 from webapp.services import people
+from webapp.services.assigning import among, unit
 from webapp.services.clock import now_us
 from webapp.services.desk import SLOW, Desk
 from webapp.services.people import Actor
 from webapp.services.predictions.asks import Ask, Made, Refused
 from webapp.services.predictions.sheet import Given, Sheet
+from webapp.services.repeats import Repeat
 from webapp.services.resolving import Resolved
 from webapp.wording import said
 
@@ -132,6 +136,19 @@ def forget_keys() -> None:
         )
 
 
+def _choose(desk: Desk, actor: Actor, ask: Ask) -> Resolved:
+    """The version that answers; where two are compared, the one that this subject is given."""
+    found = desk.resolver.find(ask.model, ask.version, ask.alias, actor=actor)
+    running = found.running
+    if running is None:
+        ask.experiment = None
+        return found
+    ask.experiment = running.id
+    if running.kind == SPLIT and among(running.salt, unit(ask.subject, actor.id), running.limit):
+        return replace(running.challenger, registry=found.registry)
+    return found
+
+
 class _Moved(Exception):
     """Another version answers by now."""
 
@@ -143,7 +160,7 @@ def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
     _may_predict(actor)
     desk.quota.spend(actor.id)
     _check_frame(desk, ask)
-    chosen = desk.resolver.find(ask.model, ask.version, ask.alias, actor=actor)
+    chosen = _choose(desk, actor, ask)
     for _ in range(ROUNDS):
         try:
             return _make_with(desk, actor, ask, chosen)
@@ -158,13 +175,22 @@ def _make_with(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved) -> Sequence
     check_us = (time.perf_counter_ns() - begun) // 1000
     good = [(row, check) for row, check in zip(ask.rows, checked, strict=True) if not check.problems]
     answer = partial(_answer, desk, actor, ask, chosen, good, check_us)
-    made = _keep(desk, actor, ask, chosen, answer, _quick(desk, chosen, good))
+    made = _keep(desk, actor, ask, chosen, good, answer)
     if len(made) == len(checked) or len(made) != len(
         good
     ):  # the latter: repeated, after the schema has changed
         return made
     answers = iter(made)
     return [Refused(c.problems) if c.problems else next(answers) for c in checked]
+
+
+def _repeat(
+    desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, rows: Sequence[Row], made: list[Made]
+) -> None:
+    running = chosen.running
+    if running is not None and running.kind == SHADOW:
+        pairs = zip(rows, made, strict=True)
+        desk.repeats.put([Repeat(actor, running, m.id, row, ask.subject) for (row, _), m in pairs])
 
 
 def _may_predict(actor: Actor) -> None:
@@ -242,13 +268,14 @@ def _answer(
 
 
 def _keep(
-    desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, answer: Callable[[], Sheet], quick: bool
+    desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, rows: Sequence[Row], answer: Callable[[], Sheet]
 ) -> Sequence[Made]:
     """Commit what `answer` writes; returns its answers, or those given before when the request was a repeated one.
 
     Raises _Moved where another version than `chosen` has to answer.
     """
     made: list[Made] = []
+    quick = _quick(desk, chosen, rows)
 
     def fill(entry: Entry) -> None:
         sheet = answer()
@@ -264,6 +291,7 @@ def _keep(
         fill(entry)
     _submit(desk, actor, ask, chosen, entry)
     if entry.replay is None:
+        _repeat(desk, actor, ask, chosen, rows, made)
         return made
     fingerprint, ids = entry.replay
     if not fingerprint:

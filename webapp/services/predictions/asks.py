@@ -29,6 +29,8 @@ class Ask:
     idempotency_key: str | None = None
     #: Hash of what must be the same when the key is used again.
     fingerprint: str = ""
+    #: The comparison of versions that decided who answers.
+    experiment: str | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Made:
     latency_us: int
     created_us: int
     unit: str | None = None
+    experiment: str | None = None
 
 
 @dataclass(slots=True)

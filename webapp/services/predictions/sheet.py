@@ -40,6 +40,7 @@ class Sheet:
         self._schema = chosen.predictor.schema
         self._first = (created_us, finished_us, ask.request_id, actor.id, actor.role, ask.channel)
         self._version = (chosen.model_id, chosen.version_id)
+        self._experiment = ask.experiment
         self._timings = (self._latency_us, orjson.dumps(timings).decode())
         self._leaf = {
             "artifact": chosen.digest,
@@ -73,7 +74,7 @@ class Sheet:
         score = made.probabilities[made.label] if made.probabilities and made.label else None
         value = given.value if made.label is None else None
         answer = (made.label, value, score, len(made.warnings), given.cached, given.engine)
-        texts = (inputs.decode(), output.decode(), salts, "active")
+        texts = (inputs.decode(), output.decode(), salts, "active", self._experiment)
         self.rows.append((made.id, *self._first, *self._version, about, *answer, *self._timings, *texts))
         leaf = self._leaf
         leaf["id"], leaf["cached"], leaf["engine"] = made.id, int(given.cached), given.engine
@@ -105,17 +106,21 @@ class Sheet:
             self._latency_us,
             self.created_us,
             self._schema.output.unit,
+            self._experiment,
         )
 
 
 def _output(made: Made) -> dict[str, Any]:
-    return {
+    output = {
         "prediction": made.prediction,
         "label": made.label,
         "probabilities": made.probabilities,
         "warnings": made.warnings,
         "unit": made.unit,
     }
+    if made.experiment is not None:
+        output["experiment"] = made.experiment
+    return output
 
 
 def _warning(warning: Warning) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from webapp.db import Alias, Model, ModelVersion, PromotionRequest
+from webapp.db import Alias, Experiment, Model, ModelVersion, PromotionRequest
 from webapp.db.base import transaction
 from webapp.db.registry import LIVE
 from webapp.errors import Conflict, InvalidInput, NotFound, Problem
@@ -129,8 +129,23 @@ def answer_with(
         .where(PromotionRequest.model_id == model.id, PromotionRequest.state == "waiting")
         .values(state="outdated", decided_us=now_us())
     )
+    end_comparison(s, model, actor)  # which was with the version that answered until now
     told = {"version": row.number, **registry.proof(row), "live": True, **_from(before), **facts}
     return _changed(s, model, actor, kind, LIVE, str(row.number), told)
+
+
+def end_comparison(s: Session, model: Model, actor: Actor | None) -> bool:
+    """End whatever comparison of a model runs, inside the caller's transaction; whether there was one."""
+    running = s.scalar(
+        select(Experiment.id).where(Experiment.model_id == model.id, Experiment.ended_us.is_(None))
+    )
+    if running is None:
+        return False
+    s.execute(update(Experiment).where(Experiment.id == running).values(ended_us=now_us()))
+    model.revision += 1
+    facts = {"model": model.name, "experiment": running}
+    audit.append(s, "experiment-ended", actor.id if actor else None, facts)
+    return True
 
 
 def _changed(

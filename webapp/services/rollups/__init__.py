@@ -90,7 +90,8 @@ def _take(last: int, most: int) -> tuple[int, int]:
     with transaction() as s:
         if not advance(s, COUNTED_TO, start, rows[-1][0]):
             return 0, 0
-        s.connection().execute(_upsert(s), values)
+        if values:
+            s.connection().execute(_upsert(s), values)
     return len(rows), len(values)
 
 

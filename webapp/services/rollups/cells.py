@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from webapp.db.predictions import SHADOW
 from webapp.services.rollups.bins import Counts, Numbers, add, latency_bin, score_bin
 
 MINUTE_US = 60_000_000
@@ -113,9 +114,11 @@ Counted = tuple[int, int, int, str, str | None, float | None, float | None, int,
 
 
 def gather(records: Iterable[Counted]) -> dict[Key, Cell]:
-    """Count records by minute, person, version and channel."""
+    """Count records by minute, person, version and channel; not those that nobody was answered."""
     cells: dict[Key, Cell] = {}
     for created, user, version, channel, label, value, score, warned, latency in records:
+        if channel == SHADOW:
+            continue
         key = Key(created - created % MINUTE_US, user, version, channel)
         cell = cells.get(key)
         if cell is None:

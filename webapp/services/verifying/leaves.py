@@ -20,7 +20,7 @@ _LEAF = ("seq", "record_id", "kind", "canonical", "hash", "writer", "writer_seq"
 _COVERED = ("created_us", "finished_us", "request_id", "user_id", "role", "channel")
 _MORE = (
     *("cached", "engine", "timings", "latency_us", "model_id", "version_id", "inputs", "output", "salts"),
-    *("subject", "label", "value", "score", "warned", "state", "erasure"),
+    *("subject", "label", "value", "score", "warned", "experiment", "state", "erasure"),
 )
 #: Leaves of one stretch, at most.
 MOST = 4096
@@ -252,11 +252,13 @@ class Reader:
 
 
 def _columns_agree(inputs: bytes, output: bytes, columns: Sequence[Any]) -> bool:
-    """Whether subject, label, value, score and warned are those of inputs and output."""
-    subject, label, value, score, warned = columns
+    """Whether subject, label, value, score, warned and experiment are those of inputs and output."""
+    subject, label, value, score, warned, experiment = columns
     if (subject is not None or b'"subject"' in inputs) and orjson.loads(inputs).get("subject") != subject:
         return False
     told = orjson.loads(output)
+    if told.get("experiment") != experiment:
+        return False
     if told["label"] != label or len(told["warnings"]) != warned:
         return False
     if label is None:

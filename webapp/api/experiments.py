@@ -1,0 +1,61 @@
+"""Two versions on the same traffic: begun, looked at, ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from webapp.api import presenters
+from webapp.api.blueprint import api
+from webapp.api.releases import MOST_BYTES, revision
+from webapp.auth import actor
+from webapp.doors import desk, json_body, json_response
+from webapp.errors import InvalidInput, Problem, meant, pointer_token
+from webapp.services import experiments
+
+FIELDS = ("version", "kind", "share")
+
+
+@api.route("/models/<name>/experiments", methods=["GET", "POST"])
+def model_experiments(name: str) -> Response:
+    """The comparisons of a model, newest first; with a body, one more."""
+    if request.method == "GET":
+        found = experiments.search(actor(), name)
+        return json_response({"data": [presenters.experiment(e) for e in found]})
+    asked, upon = _read(), revision(name)
+    made = experiments.start(desk(), actor(), name, **asked, revision=upon)
+    answer = json_response(presenters.experiment(made), 201)
+    answer.headers["Location"] = f"/api/v1/experiments/{made.id}"
+    return answer
+
+
+@api.get("/experiments/<experiment_id>")
+def show_experiment(experiment_id: str) -> Response:
+    """One comparison, and what it has shown so far."""
+    return json_response(presenters.results(experiments.results(desk().store, actor(), experiment_id)))
+
+
+@api.post("/experiments/<experiment_id>/end")
+def end_experiment(experiment_id: str) -> Response:
+    """End a comparison; what it has put on the record stays."""
+    upon = revision(experiments.get(actor(), experiment_id).model)
+    return json_response(presenters.experiment(experiments.end(actor(), experiment_id, revision=upon)))
+
+
+def _read() -> dict[str, Any]:
+    body = json_body(MOST_BYTES)
+    problems = [
+        Problem(f"#/{pointer_token(word)}", f"is not a field of this request; remove it{meant(word, FIELDS)}")
+        for word in list(body)[:20]
+        if word not in FIELDS
+    ]
+    for word in ("version", "kind"):
+        if not isinstance(body.get(word), str):
+            problems.append(Problem(f"#/{word}", "is required: a string"))
+    share = body.get("share", 1.0)
+    if isinstance(share, bool) or not isinstance(share, int | float):
+        problems.append(Problem("#/share", "must be a number"))
+    if problems:
+        raise InvalidInput(problems)
+    return {"version": body["version"], "kind": body["kind"], "share": float(share)}
