@@ -21,7 +21,7 @@ MOST = 100
 FIELDS = ("target", "title", "description", "schema", "card", "promote")
 
 
-@api.post("/models/<name>/versions")
+@api.post("/models/<name>/versions", provide_automatic_options=False)  # of which the list of versions tells
 def publish_version(name: str) -> Response:
     """Take a model file in; it is inspected, and becomes the next version unless something is wrong with it."""
     if request.mimetype != "multipart/form-data":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from typing import IO, Any, Final
 
 from webapp.errors import BadArtifact
@@ -17,7 +18,7 @@ from webapp.ml.schema import Schema
 from webapp.ml.store import describe
 
 #: Files that a version inspected here may have. A pickle is none of them.
-NAMES: Final = frozenset({"model.skops", "model.onnx", "compiled.onnx", "reference.json", "rows.json"})
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,50}\.(skops|onnx|json)")
 MAX_HEADER: Final = 32 * 2**20
 #: A model, its ONNX form, and what else there is.
 MAX_PARCEL: Final = 2 * MAX_FILE + MAX_HEADER
@@ -51,7 +52,11 @@ def read(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, bytes]]:
         sizes = {str(name): int(size) for name, size in header["files"]}
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise Garbage from error
-    if not sizes.keys() <= NAMES or min(sizes.values(), default=0) < 0 or sum(sizes.values()) != left:
+    if (
+        not all(map(NAME.fullmatch, sizes))
+        or min(sizes.values(), default=0) < 0
+        or sum(sizes.values()) != left
+    ):
         raise Garbage
     return header, {name: file.read(size) for name, size in sizes.items()}
 
@@ -70,11 +75,8 @@ def unpack(header: dict[str, Any], files: dict[str, bytes], *, format: str, sour
         raise Garbage
     try:
         schema = Schema.from_dict(manifest["schema"])
-        engines = manifest["engines"]
-        known = {"sklearn", "onnx"} & manifest.keys()
-        if {engines["one"], engines["many"]} - known or manifest["schema_hash"] != schema.digest:
-            raise Garbage
-        if any(manifest[name]["file"] not in files for name in known):
+        serving = {manifest["engines"][rows] for rows in ("one", "many")}
+        if manifest["schema_hash"] != schema.digest or any(manifest[e]["file"] not in files for e in serving):
             raise Garbage
     except (BadArtifact, LookupError, TypeError, AttributeError) as error:
         raise Garbage from error

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from webapp.ml.chamber import parcel
+from webapp.ml.packaging import Package
+from webapp.ml.reports import tidy
+
+
+def unpacked(made: Package, **changes: Any) -> Package:
+    header = {"manifest": made.manifest | changes}
+    return parcel.unpack(header, made.files, format="skops", source="")
+
+
+def test_a_parcel_comes_back_as_it_was_written(iris_package: Package) -> None:
+    with tempfile.TemporaryFile() as file:
+        parcel.write(file, {"manifest": iris_package.manifest}, iris_package.files)
+        header, files = parcel.read(file)
+    made = parcel.unpack(header, files, format="skops", source="")
+    assert (made.files, made.schema) == (iris_package.files, iris_package.schema)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:-1],
+        lambda data: data + b"x",
+        lambda data: data[:8],
+        lambda data: b"",
+        lambda data: b"\xff" * 99,
+    ],
+)
+def test_a_parcel_of_another_length_is_garbage(
+    iris_package: Package, spoil: Callable[[bytes], bytes]
+) -> None:
+    with tempfile.TemporaryFile() as file:
+        parcel.write(file, {"manifest": iris_package.manifest}, iris_package.files)
+        file.seek(0)
+        data = spoil(file.read())
+        file.seek(0)
+        file.truncate()
+        file.write(data)
+        file.flush()
+        with pytest.raises(parcel.Garbage):
+            parcel.read(file)
+
+
+def test_no_parcel_brings_in_a_pickle(iris_package: Package) -> None:
+    assert unpacked(iris_package, trusted=True, format="joblib").manifest["trusted"] is False
+    assert unpacked(iris_package, trusted=True, format="joblib").manifest["format"] == "skops"
+    for name in ("model.joblib", "../model.skops", "model.skops\n", "Model.json", "manifest"):
+        with tempfile.TemporaryFile() as file:
+            parcel.write(file, {"manifest": {}}, {name: b"x"})
+            with pytest.raises(parcel.Garbage):
+                parcel.read(file)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digest": "0" * 64},
+        {"schema": {}},
+        {"schema_hash": "0"},
+        {"engines": {}},
+        {"engines": {"one": "other", "many": "onnx"}},
+        {"onnx": {"file": "other.onnx"}, "engines": {"one": "onnx", "many": "onnx"}},
+        {"onnx": [], "engines": {"one": "onnx", "many": "onnx"}},
+    ],
+)
+def test_a_manifest_that_serving_could_not_follow_is_garbage(
+    iris_package: Package, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(parcel.Garbage):
+        unpacked(iris_package, **changes)
+
+
+def test_a_graph_is_the_one_that_was_given(iris_package: Package) -> None:
+    graph = iris_package.files["compiled.onnx"]
+    digest = hashlib.sha256(graph).hexdigest()
+    files = {"model.onnx": graph, "compiled.onnx": graph, "model.skops": b""}
+    header = {"manifest": iris_package.manifest | {"digest": digest}}
+    assert parcel.unpack(header, files, format="onnx", source=digest).files == files
+    with pytest.raises(parcel.Garbage):
+        parcel.unpack(header, files, format="onnx", source="0" * 64)
+
+
+def test_files_are_described_anew(iris_package: Package) -> None:
+    false = {name: {"sha256": "0", "bytes": 0} for name in iris_package.files}
+    assert unpacked(iris_package, files=false).manifest["files"] == iris_package.manifest["files"]
+
+
+def test_a_report_is_what_it_should_be_and_nothing_else() -> None:
+    good = {
+        "types": {"builtins.str": 3},
+        "refused": ["os.system"],
+        "conversion": {"done": True, "reason": "x"},
+        "parity": {"rows": 3, "largest": 0.5},
+        "latency": {"onnx": {"one_us": 1.5}},
+        "metrics": {"on": "test data", "accuracy": 1.0},
+        "sizes": {"model": 3},
+        "seconds": {"reading": 0.5},
+        "sandbox": {"landlock": 7, "seccomp": True},
+    }
+    assert tidy(good) == good
+    assert tidy(good | {"more": 1}) == good
+    assert tidy([]) == tidy({"conversion": 3}) == {}
+    assert tidy({"types": {"a": "x", "b": 10**30, "c": float("nan")}}) == {"types": {}}
+    assert tidy({"refused": ["\ud800" * 1000] * 1000}) == {"refused": ["\ufffd" * 400] * 100}
+    assert tidy({"metrics": {"on": "<b>", "confusion": [[1]]}}) == {"metrics": {}}
+
+
+def test_an_empty_file_is_garbage() -> None:
+    with tempfile.TemporaryFile() as file, pytest.raises(parcel.Garbage):
+        parcel.read(file)
