@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         12, ge=1, le=168, description="A browser session ends after this long in any case."
     )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body.")
-    max_upload_bytes: int = Field(2**30, ge=1024, description="Largest file of a batch.")
+    max_upload_bytes: int = Field(2**30, ge=1024, description="Largest upload: the file of a batch, or the files of a submission.")
     publish_memory_mb: int = Field(
         2048,
         ge=64,
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     )
     job_worker: bool = Field(
         True,
-        description="Run a worker for batches beside the web workers; false where `flask worker` runs elsewhere.",
+        description="Run a worker for batches and submissions beside the web workers; false where `flask worker` runs elsewhere.",
     )
     seal_seconds: float = Field(
         2, ge=0.2, le=60, description="The record is sealed this often, where something has come to it."

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from webapp.errors import AppError
+from webapp.errors import BadArtifact, ModelFailed
 from webapp.ml import chamber, intake
 from webapp.ml.chamber import Given, Inspected, Limits, Refused
 from webapp.ml.intake import Order
@@ -45,6 +45,6 @@ def here(
     files = [path and path.read_bytes() for path in given]
     try:
         made = intake.prepare(order, *files, report=report, tell=stage)  # type: ignore[arg-type]
-    except AppError as error:
+    except (BadArtifact, ModelFailed) as error:
         raise Refused(error.detail, tidy(report)) from error
     return Inspected(made, tidy(report))

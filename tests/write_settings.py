@@ -41,7 +41,7 @@ FOOT = """
 |---|---|
 | `parecer.db`, `-wal`, `-shm` | the database, unless `DATABASE_URL` names another |
 | `parecer.db.lock` | the lock that writers queue on; always empty |
-| `jobs/` | files and results of batches, one folder each, and a file for each living worker |
+| `jobs/` | files and results of batches and submissions, one folder each, and a file for each living worker |
 | `erasures.jsonl` | [the journal of erasures](../how-to/erase.md#backups); leave it when a database is restored |
 | `queue.db` | what waits for a worker, unless `QUEUE_URL` names another place; may be lost, nothing depends on it |
 | `prepare.lock` | the lock that starts queue on; always empty |

@@ -7,7 +7,14 @@ from typing import Any
 
 from apispec import APISpec
 
-from webapp.api import openapi_audit, openapi_experiments, openapi_jobs, openapi_models, openapi_releases
+from webapp.api import (
+    openapi_audit,
+    openapi_experiments,
+    openapi_jobs,
+    openapi_models,
+    openapi_releases,
+    openapi_submissions,
+)
 from webapp.api.schemas import MOMENT, TEXT, object_of
 from webapp.services.filters import WORDS
 from webapp.services.predictions import SUBJECT
@@ -41,6 +48,7 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
         **openapi_models.SCHEMAS,
         **openapi_releases.SCHEMAS,
         **openapi_experiments.SCHEMAS,
+        **openapi_submissions.SCHEMAS,
         "Job": openapi_jobs.JOB,
     }
     for name, schema in schemas.items():
@@ -50,8 +58,10 @@ def document(version: str, details: Iterable[ModelDetail]) -> dict[str, Any]:
     versions = openapi_models.routes(_operation, _ref, MODEL)
     releases = openapi_releases.routes(_operation, _ref, MODEL)
     compared = openapi_experiments.routes(_operation, _ref, MODEL)
-    for path, operations in {**ROUTES, **versions, **releases, **compared, **evidence, **batches}.items():
-        spec.path(path, operations=operations)
+    submissions = openapi_submissions.routes(_operation, _ref, MODEL)
+    for part in (ROUTES, versions, releases, compared, evidence, batches, submissions):
+        for path, operations in part.items():
+            spec.path(path, operations=operations)
     for detail in details:
         spec.path(f"/models/{detail.name}/predict", operations={"post": _predict_one(detail)})
     return spec.to_dict()
