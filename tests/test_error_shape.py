@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,15 +31,18 @@ def is_problem(answer: TestResponse) -> bool:
     )
 
 
-def addresses(app: Flask) -> Iterator[tuple[str, set[str]]]:
+def addresses(app: Flask) -> dict[str, set[str]]:
+    """Address → methods, of all routes that share it."""
+    found: dict[str, set[str]] = {}
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/v1"):
-            yield re.sub(r"<[^>]+>", "x", rule.rule), rule.methods or set()
+            found.setdefault(re.sub(r"<[^>]+>", "x", rule.rule), set()).update(rule.methods or ())
+    return found
 
 
 def test_every_route_refuses_strangers_and_wrong_methods_alike(app: Flask, client: FlaskClient) -> None:
     wrong = []
-    for address, methods in addresses(app):
+    for address, methods in addresses(app).items():
         for method in METHODS:
             answer = client.open(address, method=method)
             if answer.status_code >= 400 and not is_problem(answer):
