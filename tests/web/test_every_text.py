@@ -13,8 +13,13 @@ import pytest
 from babel.support import NullTranslations
 from flask import Flask
 from flask_babel import Domain
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skops import io as skops_io
 from sqlalchemy import update
 
+from tests import handing_in
 from tests.conftest import CAST, MODELS
 from tests.texts import LETTERS, read
 from tests.web.conftest import Browser
@@ -27,6 +32,8 @@ from webapp.services.desk import Desk
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
 from webapp.services.registry import ModelDetail
+from webapp.services.submissions import SubmissionView
+from webapp.services.submissions.running import run as run_submission
 from webapp.services.verifying import runs
 from webapp.web.languages import LANGUAGES
 
@@ -165,17 +172,24 @@ def world(
         "live",
         "candidate",
     }
+    submitted = _submission(app, browser("dave"))
     verified = str(_verified(desk, actor("carol")))
     more = [*batches, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
     compared = experiments.start(desk, None, "iris", "2", kind="split", share=0.5)
     asked("alice", **{"record-subject": "case 9"})
     numbered = {
         "experiment_id": compared.id,
+        "submission_id": submitted.id,
         "record_id": warned,
         "job_id": batches[-1].rpartition("/")[2],
         "number": verified,
     }
-    return World(numbered, more, data | {sealing.log().origin, "verify_record.py"})
+    data |= {"flowers", "flowers.skops", "flowers.csv", "target", "case 9"}
+    data |= {sealing.log().origin, "verify_record.py"}
+    # What a library says of a model file comes from another process, as plain text.
+    data |= {p.detail for p in submitted.errors} | {name for name, _ in submitted.refused}
+    data |= set((submitted.report or {})["types"])
+    return World(numbered, more, data)
 
 
 def _release(desk: Desk, actor: Callable[[str], Actor]) -> None:
@@ -208,6 +222,16 @@ def _verified(desk: Desk, carol: Actor) -> int:
     runs.work(desk.seals.keys)
     runs.ask(carol)
     return number
+
+
+def _submission(app: Flask, browser: Browser) -> SubmissionView:
+    """Send a model that is refused, and look into it."""
+    stranger = skops_io.dumps(make_pipeline(FunctionTransformer(json.dumps), LogisticRegression()))
+    sent = handing_in.form(name="flowers", model=(io.BytesIO(stranger), "flowers.skops"))
+    number = str(browser.post("/models/new", sent).location).rpartition("/")[2]
+    refused = run_submission(app.extensions["desk"], number, "nobody", lambda: False)
+    assert refused is not None and refused.refused
+    return refused
 
 
 def _batch(app: Flask, browser: Browser, turns: int) -> str:

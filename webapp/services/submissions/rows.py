@@ -39,7 +39,7 @@ STAGES = {
     "writing": (0.9, said("Publishing the version")),
 }
 ENDED = {
-    "published": said("Published"),
+    "published": said("Published as a version"),
     "refused": said("Refused"),
     "failed": said("Failed"),
     "cancelled": said("Cancelled"),
