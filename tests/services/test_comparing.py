@@ -30,7 +30,7 @@ def test_the_same_thing_published_twice_differs_in_nothing(desk: Desk, second: C
     second()
     found = comparing.compare(desk, "iris", "1", "2", actor=None)
     assert (found.changes, found.texts, found.software, found.rows_of) == ([], [], [], "1")
-    assert found.agreement and found.agreement.alike == found.agreement.rows == 112
+    assert found.answers and found.answers.alike == found.answers.rows == 112
     assert all(one.before == one.after for one in found.measures) and len(found.measures) == 5
 
 
@@ -87,21 +87,21 @@ def test_rows_are_shown_to_those_who_may_see_what_was_learned_from(
         name: comparing.compare(desk, "iris", "1", "2", actor=actor(name))
         for name in ("alice", "paula", "alice")
     }
-    assert seen["paula"].agreement and seen["paula"].agreement.most[0].inputs["petal_length"]
-    assert seen["alice"].agreement and seen["alice"].agreement.most[0].inputs == {}
+    assert seen["paula"].answers and seen["paula"].answers.most[0].inputs["petal_length"]
+    assert seen["alice"].answers and seen["alice"].answers.most[0].inputs == {}
 
 
 def test_a_class_and_a_number_are_not_compared(desk: Desk, packages: dict[str, Any]) -> None:
     registry.publish(desk.store, packages["diabetes"][1], name="iris", title="")
     found = comparing.compare(desk, "iris", "1", "2", actor=None)
-    assert found.agreement is None and "with a class, the other with a number" in found.reason
+    assert found.answers is None and "with a class, the other with a number" in found.reason
 
 
 def test_lost_rows_leave_the_rest_of_the_comparison(desk: Desk, second: Callable[..., None]) -> None:
     second()
     (desk.store.root / "iris" / "1" / "rows.json").unlink()
     found = comparing.compare(desk, "iris", "1", "2", actor=None)
-    assert found.agreement is None and "rows.json of iris 1 is lost" in found.reason
+    assert found.answers is None and "rows.json of iris 1 is lost" in found.reason
 
 
 def test_both_versions_must_be_named_and_be_there(desk: Desk) -> None:

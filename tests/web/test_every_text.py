@@ -26,7 +26,8 @@ from tests.web.conftest import Browser
 from webapp import auth
 from webapp.db import Prediction
 from webapp.db.base import transaction
-from webapp.ml.packaging import Package
+from webapp.ml.packaging import LIBRARIES, Package
+from webapp.ml.schema import Schema
 from webapp.services import experiments, outcomes, registry, releases, reviews, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.running import run
@@ -54,7 +55,7 @@ NAMES = {
     "p99",
 }
 NAMES |= {"Windows-1252", "Latin-1", "UTF-8", "UTF-16", "bytes", "csv", "parquet", "onnx", "skops", "sklearn"}
-NAMES |= {"ms", "µs", "s", *LANGUAGES.values()}
+NAMES |= {"ms", "µs", "s", "kB", "MB", *LANGUAGES.values()}
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 #: Ids, digests, versions, words of addresses and passwords made up by the server, which are nobody's words.
 CODES = re.compile(
@@ -155,6 +156,7 @@ def world(
     outcomes.report(desk.store, actor("alice"), plain, "setosa", "form")
     batches = [_batch(app, alice, turns) for turns in range(3)]
     _release(desk, actor)
+    _publish_others(desk, actor("paula"))
     described = [registry.describe(desk.store, name, actor=None) for name in MODELS]
     data = {text for model in described for text in of_model(model) if LETTERS.search(text)}
     data |= {
@@ -171,6 +173,10 @@ def world(
         "nobody",
         "live",
         "candidate",
+        "iris.skops",
+        "cellar@example.org",
+        *LIBRARIES,
+        "Python",
     }
     submitted = _submission(app, browser("dave"))
     verified = str(_verified(desk, actor("carol")))
@@ -205,6 +211,23 @@ def _release(desk: Desk, actor: Callable[[str], Actor]) -> None:
     releases.set_alias(desk, None, "iris", "candidate", "3", revision=None)
     releases.require_two(actor("dave"), "iris", True)
     releases.promote(desk, actor("paula"), "iris", "3", reason="because", revision=None)
+
+
+def _publish_others(desk: Desk, paula: Actor) -> None:
+    """Versions that are unlike those before: iris 4 in its schema, card and software; purchase 2 answers a number."""
+    made = desk.store.manifest("iris", 1)
+    first, *others = made["schema"]["features"]
+    changed = first | {"unit": None, "maximum": 7, "nullable": True, "group": None}
+    made["schema"]["features"] = [changed, *others]
+    made["metrics"] = {k: v for k, v in made["metrics"].items() if k not in ("intervals", "per_class")}
+    made["card"] |= {"contact": "cellar@example.org", "caveats": ""}
+    made["libraries"] |= {"numpy": "1.0"}
+    made |= {"filename": "iris.skops", "source_sha256": "a" * 64, "test_sha256": "b" * 64}
+    for name, model, manifest in (("iris", "iris", made), ("purchase", "diabetes", None)):
+        manifest = manifest or desk.store.manifest(model, 1)
+        files = {file: (desk.store.root / model / "1" / file).read_bytes() for file in manifest["files"]}
+        package = Package(files, manifest, Schema.from_dict(manifest["schema"]))
+        registry.publish(desk.store, package, name=name, title="", actor=paula)
 
 
 def _published(desk: Desk) -> list[str]:
@@ -266,6 +289,14 @@ MORE = (
     "/audit/print?model=iris",
     "/models/rose",
     "/models/iris?version=9",
+    "/models/diabetes/card",
+    "/models/iris/compare?from=1&to=2",
+    "/models/iris/compare?from=1&to=4",
+    "/models/iris/compare?from=4&to=1",
+    "/models/iris/card?version=4",
+    "/models/purchase/compare",
+    "/models/diabetes/compare",
+    "/models/iris/compare?from=&to=9",
     "/models/iris/releases?at=2020-01-01",
     "/models/iris/releases?at=soon",
     "/predictions/pred_nothing",

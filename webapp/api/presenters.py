@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from webapp.services.comparing import Agreement, Comparison, Measure
+from webapp.services.comparing import Comparison, Measure, SideBySide
 from webapp.services.experiments import Arm, ExperimentInfo, Results
 from webapp.services.history import Record
 from webapp.services.jobs import JobView
@@ -114,7 +114,7 @@ def comparison(found: Comparison) -> dict[str, Any]:
         "card": {pair.name: {"from": pair.before, "to": pair.after} for pair in found.texts},
         "software": {pair.name: {"from": pair.before, "to": pair.after} for pair in found.software},
         "engines": {"from": _served(found.before), "to": _served(found.after)},
-        "predictions": None if found.agreement is None else _answers(found.agreement, found.rows_of),
+        "predictions": None if found.answers is None else _answers(found.answers, found.rows_of),
         "reason": found.reason or None,
     }
 
@@ -132,7 +132,7 @@ def _served(card: ModelCard) -> dict[str, Any]:
     return {**(card.detail.manifest.get("engines") or {}), "bytes": card.bytes}
 
 
-def _answers(of: Agreement, rows_of: str) -> dict[str, Any]:
+def _answers(of: SideBySide, rows_of: str) -> dict[str, Any]:
     return {
         "rows_of": rows_of,
         "rows": of.rows,

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from webapp.errors import BadArtifact, InvalidInput, ModelFailed, NotFound, NotReady, Problem
-from webapp.ml.agreement import Agreement, agreement
 from webapp.ml.packaging import CARD
 from webapp.ml.schema import Change, differences
+from webapp.ml.side_by_side import SideBySide, side_by_side
 from webapp.services import model_cards, registry
 from webapp.services.desk import Desk
 from webapp.services.model_cards import ModelCard
 from webapp.services.people import Actor
 from webapp.wording import said
 
-__all__ = ["Agreement", "Comparison", "Measure", "Pair", "compare"]
+__all__ = ["Comparison", "Measure", "Pair", "SideBySide", "compare"]
 
 #: They may read the rows that a version learned from, which can be about people.
 MAY_SEE_ROWS: Final = frozenset({"publisher", "auditor", "admin"})
@@ -54,7 +54,7 @@ class Comparison:
     software: list[Pair]
     #: Number of the version whose kept rows were answered.
     rows_of: str
-    agreement: Agreement | None
+    answers: SideBySide | None
     #: Why the answers are not compared, where they are not.
     reason: str = ""
 
@@ -68,7 +68,7 @@ def compare(
     old, new = pair
     manifests = old.detail.manifest, new.detail.manifest
     rows_of = min(old.detail.version, new.detail.version, key=int)
-    found, reason = _agreement(desk, old, new, int(rows_of))
+    found, reason = _ask_both(desk, old, new, int(rows_of))
     if found and actor is not None and actor.role not in MAY_SEE_ROWS:
         found = found._replace(most=[one._replace(inputs={}) for one in found.most], why_left_out="")
     cards = [manifest.get("card") or {} for manifest in manifests]
@@ -79,9 +79,9 @@ def compare(
         measures=_measures(*manifests),
         same_rows=_same_rows(*manifests),
         texts=_unlike(CARD, cards[0], cards[1]),
-        software=_software(*manifests),
+        software=_unlike({**old.software, **new.software}, old.software, new.software),
         rows_of=rows_of,
-        agreement=found,
+        answers=found,
         reason=reason,
     )
 
@@ -116,29 +116,24 @@ def _same_rows(before: dict[str, Any], after: dict[str, Any]) -> bool | None:
     return digests[0] == digests[1] if all(digests) else None
 
 
-def _software(before: dict[str, Any], after: dict[str, Any]) -> list[Pair]:
-    versions = [{"Python": one.get("python")} | (one.get("libraries") or {}) for one in (before, after)]
-    return _unlike(dict.fromkeys([*versions[0], *versions[1]]), *versions)
-
-
 def _unlike(names: Any, before: dict[str, Any], after: dict[str, Any]) -> list[Pair]:
     pairs = [Pair(name, before.get(name) or None, after.get(name) or None) for name in names]
     return [pair for pair in pairs if pair.before != pair.after]
 
 
-def _agreement(desk: Desk, before: ModelCard, after: ModelCard, rows_of: int) -> tuple[Agreement | None, str]:
+def _ask_both(desk: Desk, before: ModelCard, after: ModelCard, rows_of: int) -> tuple[SideBySide | None, str]:
     old, new = before.detail, after.detail
     if old.schema.output.kind != new.schema.output.kind:
         return None, said("One version answers with a class, the other with a number.")
     key = old.manifest_hash, (new.manifest_hash,)
-    found: Agreement | None = desk.agreements.get(*key)
+    found: SideBySide | None = desk.side_by_side.get(*key)
     if found is None:
         versions = int(old.version), int(new.version)
         try:
             found = desk.offload(_answer_both, desk, old.name, versions, rows_of, _error(old))
         except (ModelFailed, BadArtifact, NotFound, NotReady) as error:
             return None, error.detail
-        desk.agreements.put(*key, found)
+        desk.side_by_side.put(*key, found)
     return found, ""
 
 
@@ -150,8 +145,8 @@ def _error(detail: registry.ModelDetail) -> float | None:
 
 def _answer_both(
     desk: Desk, name: str, versions: tuple[int, int], rows_of: int, within: float | None
-) -> Agreement:
+) -> SideBySide:
     """Runs beside the event loop; versions that serve nobody are loaded for this alone, and let go."""
     rows = json.loads(desk.store.read(name, rows_of, "rows.json"))
     before, after = (desk.runtime.borrow(name, version) for version in versions)
-    return agreement(rows, before, after, within)
+    return side_by_side(rows, before, after, within)

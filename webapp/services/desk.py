@@ -49,7 +49,7 @@ class Desk:
     journal: Journal
     repeats: Repeats
     #: How two versions answer the same rows, by the digests of their manifests.
-    agreements: AnswerCache = field(default_factory=lambda: AnswerCache(50))
+    side_by_side: AnswerCache = field(default_factory=lambda: AnswerCache(50))
     max_rows: int = 10_000
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.

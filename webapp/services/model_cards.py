@@ -31,6 +31,13 @@ class ModelCard:
         return sum(file.get("bytes", 0) for file in self.detail.manifest["files"].values())
 
     @property
+    def software(self) -> dict[str, str]:
+        """Python and libraries that it was published with, and their versions."""
+        manifest = self.detail.manifest
+        python = {"Python": manifest["python"]} if manifest.get("python") else {}
+        return python | (manifest.get("libraries") or {})
+
+    @property
     def balance(self) -> list[tuple[str, int, float]]:
         """Class, rows and share of the training sample, in the order of the model; empty where not known."""
         counts = self.profile.get("target", {}).get("counts")

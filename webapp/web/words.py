@@ -343,6 +343,19 @@ def warning(kept: Mapping[str, Any], record: Record, features: Iterable[object])
     return str(told(unusual(feature, kept["kind"], (record.used or {}).get(feature.name))))
 
 
+def unchecked(kept: str, names: Iterable[str]) -> str:
+    """What could not be checked when a version was published; the usual sentence in the reader's language."""
+    if not kept.startswith("The model does not know its features by name;"):
+        return kept
+    return str(
+        gettext(
+            "The model does not know its features by name; they are taken in the order of the file: %(names)s. "
+            "Fit it on a table with column names to have them checked.",
+            names=", ".join(names),
+        )
+    )
+
+
 def class_of(label: str | None, probabilities: dict[str, float] | None) -> str:
     """The colour of a class, by its place in the model's own order; none where that is not known."""
     order = list(probabilities or ())
@@ -381,4 +394,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "asked_as": asked_as,
     "filter_words": filter_words,
     "warning": warning,
+    "unchecked": unchecked,
 }

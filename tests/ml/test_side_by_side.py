@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from webapp.ml.agreement import agreement
 from webapp.ml.packaging import package
 from webapp.ml.runtime import Predictor
 from webapp.ml.schema import Schema
+from webapp.ml.side_by_side import side_by_side
 
 
 def served(model: Any, X: pd.DataFrame, y: Any, edits: dict[str, Any] | None = None) -> Predictor:
@@ -26,13 +26,13 @@ def both(iris: Any) -> tuple[Predictor, Predictor, list[dict[str, Any]]]:
 
 
 def test_a_version_agrees_with_itself(both: Any) -> None:
-    found = agreement(both[2], both[0], both[0])
+    found = side_by_side(both[2], both[0], both[0])
     assert (found.rows, found.alike, found.largest_gap, found.most) == (150, 150, 0, [])
 
 
 def test_answers_are_counted_by_before_and_after(both: Any) -> None:
     before, after, rows = both
-    found = agreement(rows, before, after)
+    found = side_by_side(rows, before, after)
     answers = [one.predict([one.schema.check(row).values for row in rows]).values for one in (before, after)]
     pairs = list(zip(*answers, strict=True))
     assert found.alike == sum(a == b for a, b in pairs) < 150
@@ -42,7 +42,7 @@ def test_answers_are_counted_by_before_and_after(both: Any) -> None:
 
 def test_the_rows_that_differ_most_come_first(both: Any) -> None:
     before, after, rows = both
-    found = agreement(rows, before, after)
+    found = side_by_side(rows, before, after)
     assert len(found.most) == 10
     assert [one.gap for one in found.most] == sorted((one.gap for one in found.most), reverse=True)
     furthest = found.most[0]
@@ -68,14 +68,14 @@ COSTS = {"one": "onnx", "many": "onnx", "switch_at": 2, "one_us": 1, "many_us_pe
 
 def test_rows_that_one_version_refuses_are_left_out_and_said(both: Any) -> None:
     before, _, rows = both
-    found = agreement(rows, before, narrowed(before, maximum=5.0))
+    found = side_by_side(rows, before, narrowed(before, maximum=5.0))
     assert found.left_out == sum(row["sepal_length"] > 5 for row in rows)
     assert found.rows == 150 - found.left_out and "at most 5" in found.why_left_out
 
 
 def test_no_row_may_be_left(both: Any) -> None:
     before, _, rows = both
-    found = agreement(rows, before, narrowed(before, maximum=0.5))
+    found = side_by_side(rows, before, narrowed(before, maximum=0.5))
     assert (found.rows, found.alike, found.interval, found.mean_gap, found.most) == (0, 0, None, None, [])
 
 
@@ -83,7 +83,7 @@ def test_a_feature_that_one_version_lacks_is_named_and_not_given_to_it(iris: Any
     X, y = iris
     smaller = served(LogisticRegression(max_iter=1000), X.drop(columns="sepal_width"), y)
     for pair in ((both[0], smaller), (smaller, both[0])):
-        found = agreement(both[2], *pair)
+        found = side_by_side(both[2], *pair)
         assert (found.rows, found.without) == (150, ["sepal_width"])
 
 
@@ -93,7 +93,7 @@ def test_numbers_are_alike_within_what_is_given(iris: Any) -> None:
     full = served(LinearRegression(), X[["petal_length", "sepal_width"]], y)
     part = served(LinearRegression(), X[["petal_length"]], y)
     rows = X[["petal_length", "sepal_width"]].to_dict("records")
-    found = agreement(rows, full, part, within=0.05)
+    found = side_by_side(rows, full, part, within=0.05)
     gaps = [
         abs(full.predict([(a, b)]).values[0] - part.predict([(a,)]).values[0])
         for a, b in X[["petal_length", "sepal_width"]].to_numpy()
@@ -101,4 +101,4 @@ def test_numbers_are_alike_within_what_is_given(iris: Any) -> None:
     assert found.alike == sum(gap <= 0.05 for gap in gaps)
     assert found.mean_gap == pytest.approx(sum(gaps) / 150, rel=1e-4)
     assert (found.labels, found.changes) == ([], [])
-    assert agreement(rows, full, part).alike is None
+    assert side_by_side(rows, full, part).alike is None

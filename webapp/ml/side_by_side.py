@@ -23,7 +23,7 @@ class Apart(NamedTuple):
     gap: float
 
 
-class Agreement(NamedTuple):
+class SideBySide(NamedTuple):
     """`alike` of `rows` rows are answered alike; the others given were not put to both versions.
 
     Classes are alike if they are the same; numbers, if they differ by no more than `within` (else `alike` is None).
@@ -54,9 +54,9 @@ class _Asked(NamedTuple):
     why_left_out: str
 
 
-def agreement(
+def side_by_side(
     rows: Sequence[Mapping[str, Any]], before: Predictor, after: Predictor, within: float | None = None
-) -> Agreement:
+) -> SideBySide:
     """Ask both versions all rows that both accept; features that one of them lacks are left out of its rows.
 
     Both must answer with the same kind of output. Raises ModelFailed, NotReady.
@@ -70,7 +70,7 @@ def agreement(
     if kind == "regression":
         alike = None if within is None else sum(gap <= within for gap in gaps or ())
     labels, changes = _changes(before, after, *answers) if kind == "classification" else ([], [])
-    return Agreement(
+    return SideBySide(
         rows=len(asked.numbers),
         left_out=len(rows) - len(asked.numbers),
         why_left_out=asked.why_left_out,
