@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from webapp.api import presenters
+from webapp.api import presenters, version_presenters
 from webapp.api.blueprint import api
 from webapp.auth import actor
 from webapp.doors import desk, json_response
@@ -35,11 +35,15 @@ def list_versions(name: str) -> Response:
 @api.get("/models/<name>/versions/<version>")
 def show_version(name: str, version: str) -> Response:
     """One version in full: its card, metrics with intervals, engines, and where it comes from."""
-    return json_response(presenters.version(model_cards.read(desk().store, name, version, actor=actor())))
+    return json_response(
+        version_presenters.version(model_cards.read(desk().store, name, version, actor=actor()))
+    )
 
 
 @api.get("/models/<name>/compare")
 def compare_versions(name: str) -> Response:
     """Two versions beside each other."""
     before, after = request.args.get("from"), request.args.get("to")
-    return json_response(presenters.comparison(comparing.compare(desk(), name, before, after, actor=actor())))
+    return json_response(
+        version_presenters.comparison(comparing.compare(desk(), name, before, after, actor=actor()))
+    )
