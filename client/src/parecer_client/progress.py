@@ -1,0 +1,36 @@
+"""Bars that say how far something is: in a notebook as a widget where it has them, else as text."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from tqdm.auto import tqdm
+
+SHAPE = "{desc} {bar} {percentage:3.0f}% {postfix}"
+
+
+def bar(total: float, text: str, *, shown: bool, unit: str = "", scale: bool = False) -> Any:
+    """A bar of tqdm, which stays when it is done; without `shown`, one that says nothing."""
+    return tqdm(total=total, desc=text, unit=unit, unit_scale=scale, unit_divisor=1024, disable=not shown)
+
+
+class Told(io.BytesIO):
+    """Bytes that move a bar as they are read; read again from the start, the bar begins anew."""
+
+    def __init__(self, data: bytes, bar: Any) -> None:
+        super().__init__(data)
+        self._bar, self._size = bar, len(data)
+
+    def __len__(self) -> int:  # which requests takes for the length of the body
+        return self._size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        part = super().read(size)
+        self._bar.update(len(part))
+        return part
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        found = super().seek(place, whence)
+        self._bar.update(found - self._bar.n)
+        return found
