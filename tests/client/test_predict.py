@@ -57,7 +57,9 @@ def test_a_frame_of_a_regression_gets_numbers(desk: Desk) -> None:
 
 
 def test_a_bad_row_says_why_in_its_place(desk: Desk) -> None:
-    frame = pd.DataFrame([ROW, ROW | {"petal_width": -1}, ROW | {"petal_width": np.inf}, ROW], index=list("abca"))
+    frame = pd.DataFrame(
+        [ROW, ROW | {"petal_width": -1}, ROW | {"petal_width": np.inf}, ROW], index=list("abca")
+    )
     answers = desk("alice").predict_frame("iris", frame)
     assert answers["label"].dropna().tolist() == ["setosa", "setosa"] and list(answers.index) == list("abca")
     assert answers["error"].tolist() == [
@@ -80,16 +82,18 @@ def test_or_it_refuses_the_frame_naming_the_row(desk: Desk) -> None:
 
 
 def test_gaps_of_every_make_are_missing_values(desk: Desk) -> None:
-    frame = pd.DataFrame([VISIT] * 4).astype({"pages": "Int64"})
+    frame = pd.DataFrame([VISIT] * 4)
     frame["age"] = [41, np.nan, None, 30]
-    frame.loc[2, "pages"] = pd.NA
-    frame["returning"] = pd.array([True, False, None, True], "boolean")
+    frame["minutes"] = pd.array([1, None, pd.NA, 2], "Int64")
+    frame["channel"] = pd.Categorical(["search", None, np.nan, "search"])
+    frame["returning"] = pd.array([True, False, False, True], "boolean")
     alice = desk("alice")
-    answers = alice.predict_frame("purchase", frame)
+    answers = alice.predict_frame("purchase", frame, on_error="all")
     kept = [alice.record(record)["inputs"] for record in answers["record"]]
     assert [row["age"] for row in kept] == [41.0, None, None, 30.0]
-    assert [row["returning"] for row in kept] == [True, False, None, True]
-    assert kept[2]["pages"] is None and kept[3]["pages"] == 4
+    assert [row["minutes"] for row in kept] == [1, None, None, 2]
+    assert [row["channel"] for row in kept] == ["search", None, None, "search"]
+    assert [row["returning"] for row in kept] == [True, False, False, True]
 
 
 def test_whole_numbers_that_pandas_made_floats_are_whole_again() -> None:
@@ -126,7 +130,9 @@ def test_what_is_no_single_value_is_named() -> None:
 
 
 def test_columns_that_are_no_features_stay_at_home(desk: Desk) -> None:
-    frame = pd.DataFrame([ROW | {"species": "setosa", "case": 7.0}, ROW | {"species": "setosa", "case": None}])
+    frame = pd.DataFrame(
+        [ROW | {"species": "setosa", "case": 7.0}, ROW | {"species": "setosa", "case": None}]
+    )
     alice = desk("alice")
     answers = alice.predict_frame("iris", frame, subject="case")
     kept = [alice.record(record) for record in answers["record"]]
@@ -136,7 +142,9 @@ def test_columns_that_are_no_features_stay_at_home(desk: Desk) -> None:
 
 def test_subjects_may_be_a_list_of_their_own(desk: Desk) -> None:
     alice = desk("alice")
-    answers = alice.predict_frame("iris", pd.DataFrame([ROW] * 30), subject=[f"s{i % 3}" for i in range(30)], chunk=4)
+    answers = alice.predict_frame(
+        "iris", pd.DataFrame([ROW] * 30), subject=[f"s{i % 3}" for i in range(30)], chunk=4
+    )
     subjects = alice.history(model="iris", limit=30).set_index("id")["subject"]
     assert subjects[answers["record"]].tolist() == [f"s{i % 3}" for i in range(30)]
     with pytest.raises(ValueError, match="2 subjects for 1 rows"):
