@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
-from tqdm.auto import tqdm
-
-SHAPE = "{desc} {bar} {percentage:3.0f}% {postfix}"
+with warnings.catch_warnings():  # without widgets it says at length that bars are text, which anybody sees
+    warnings.simplefilter("ignore")
+    from tqdm.auto import tqdm
 
 
 def bar(total: float, text: str, *, shown: bool, unit: str = "", scale: bool = False) -> Any:

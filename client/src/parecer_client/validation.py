@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from parecer_client import progress
@@ -34,35 +36,39 @@ def cross_validated(estimator: Any, sample: Sample, cv: Any, *, shown: bool) -> 
     `cv` is a number of folds or a splitter of scikit-learn; accuracy of a classifier, R² of a regressor. A sentence
     saying why where it cannot be done: not every estimator can be fitted anew from its parameters.
     """
-    from sklearn.base import clone, is_classifier  # who only predicts has no need of it
+    from sklearn.base import is_classifier  # who only predicts has no need of it
     from sklearn.metrics import accuracy_score, r2_score
     from sklearn.model_selection import check_cv
 
     classifies = is_classifier(estimator)
     score = accuracy_score if classifies else r2_score
-    scores: list[float] = []
-    begun = time.monotonic()
     try:
-        folds = list(check_cv(cv, sample.y, classifier=classifies).split(sample.X, sample.y))
-        with (
-            progress.bar(len(folds), "cross-validating", shown=shown, unit="fold") as bar,
-            warnings.catch_warnings(),
-        ):
+        with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
-            )  # those of the fit are the publisher's already, and would come again a fold
-            for train, test in folds:
-                if scores and time.monotonic() - begun > BUDGET:
-                    break
-                fitted = clone(estimator).fit(_rows(estimator, sample, train), sample.y.iloc[train])
-                found = fitted.predict(_rows(estimator, sample, test))
-                scores.append(float(score(sample.y.iloc[test], found)))
-                bar.update(1)
+            )  # those of a fit are the publisher's already, and would come again a fold
+            folds = list(check_cv(cv, sample.y, classifier=classifies).split(sample.X, sample.y))
+            with progress.bar(len(folds), "cross-validating", shown=shown, unit="fold") as bar:
+                scores = list(_scores(estimator, sample, folds, score, bar))
     except Exception as error:  # noqa: BLE001 — whatever an estimator of any make raises
         return f"could not be cross-validated ({type(error).__name__}: {error})"
-    mean = sum(scores) / len(scores)
-    deviation = (sum((one - mean) ** 2 for one in scores) / len(scores)) ** 0.5
-    return Validated("accuracy" if classifies else "R²", mean, deviation, len(scores), len(folds))
+    name = "accuracy" if classifies else "R²"
+    return Validated(name, statistics.fmean(scores), statistics.pstdev(scores), len(scores), len(folds))
+
+
+def _scores(
+    estimator: Any, sample: Sample, folds: Sequence[Any], score: Callable[..., float], bar: Any
+) -> Iterator[float]:
+    from sklearn.base import clone  # who only predicts has no need of it
+
+    begun = time.monotonic()
+    for n, (train, test) in enumerate(folds):
+        if n and time.monotonic() - begun > BUDGET:
+            return
+        fitted = clone(estimator).fit(_rows(estimator, sample, train), sample.y.iloc[train])
+        found = fitted.predict(_rows(estimator, sample, test))
+        yield float(score(sample.y.iloc[test], found))
+        bar.update(1)
 
 
 def _rows(estimator: Any, sample: Sample, places: Any) -> Any:
