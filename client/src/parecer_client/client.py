@@ -91,9 +91,11 @@ class Client:
         so; clones of the estimator are then cross-validated here and the result put on the card. `cv` is the number
         of folds, a splitter of scikit-learn, or 0 for none.
 
-        `card` has intended_use, not_intended_use, training_data and caveats; `schema` corrects what is inferred, as
-        {"features": {name: {"label", "unit", "minimum", …}}, "output": {…}}. The first version of a model is live at
-        once; a later one with `promote`. Raises PublicationRefused with all reasons.
+        `card` has intended_use, not_intended_use, training_data, training_code, caveats and bias_and_ethics, each a
+        text; `schema` corrects what is inferred: {"features": {name: {"label", "unit", "minimum", …}}, "output": {…}}.
+
+        The first version of a model is live at once; a later one with `promote`, unless a second person has to
+        approve. Raises PublicationRefused with all reasons.
         """
         order = Order(name, title, description, card or {}, schema or {}, promote)
         made = publishing.publish(
