@@ -177,11 +177,11 @@ def test_an_error_tells_every_field_and_the_request(desk: Desk) -> None:
 
 
 def test_a_body_that_is_sent_again_is_sent_whole() -> None:
-    with bar(5, "sending", shown=False) as shown:
+    with bar(5, "sending", shown=True) as shown:
         body = Told(b"12345", shown)
         assert len(body) == 5 and body.read(3) == b"123"
         body.seek(0)
-        assert body.read() == b"12345"
+        assert body.read() == b"12345" and shown.n == 5
 
 
 def test_bars_are_seen_unless_they_are_not_wanted(capfd: pytest.CaptureFixture[str]) -> None:
