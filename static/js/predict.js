@@ -130,8 +130,13 @@ let waiting;
 let latest = 0;
 let last = signature();
 
+function told(value) {
+  return value instanceof File ? `${value.name} ${value.size} ${value.lastModified}` : value;
+}
+
 function signature() {
-  return new URLSearchParams([...new FormData(ask)].filter(([name]) => name !== "form-pasted")).toString();
+  const asked = [...new FormData(ask)].filter(([name]) => name !== "form-pasted");
+  return new URLSearchParams(asked.map(([name, value]) => [name, told(value)])).toString();
 }
 
 async function whatIf() {
@@ -139,7 +144,9 @@ async function whatIf() {
   if (now === last) return;
   last = now;
   const mine = (latest += 1);
-  const body = new URLSearchParams(now);
+  const asked = new FormData(ask);
+  asked.delete("form-pasted");
+  const body = ask.enctype === "multipart/form-data" ? asked : new URLSearchParams(asked);
   body.set("form-mode", "what-if");
   const answer = document.getElementById("answer");
   answer.classList.add("asking");

@@ -10,6 +10,7 @@ from webapp.services.history import Record
 from webapp.services.jobs import JobView
 from webapp.services.jobs.told import unpack
 from webapp.services.outcomes import Reported
+from webapp.services.pictures import in_words
 from webapp.services.predictions import Made, Refused
 from webapp.services.registry import ModelDetail, ModelInfo, VersionInfo
 from webapp.services.releases import Release, Released, Standing
@@ -224,6 +225,11 @@ def record(kept: Record) -> dict[str, Any]:
         "finished_at": moment(kept.finished_us),
         **({"erasure": {"at": moment(erasure.at_us), "basis": erasure.basis}} if erasure else {}),
     }
+
+
+def record_line(kept: Record) -> dict[str, Any]:
+    """A record of a list: in full, but for images, of which it says what they are."""
+    return record(kept) | {"inputs": in_words(kept.inputs), "used": in_words(kept.used)}
 
 
 def review(told: Reviewed) -> dict[str, Any]:

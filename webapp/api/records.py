@@ -37,7 +37,7 @@ def list_predictions() -> Response:
         key=current_app.config["SECRET_KEY"],
     )
     body = {
-        "data": [presenters.record(r) for r in page.records],
+        "data": [presenters.record_line(r) for r in page.records],
         "has_more": page.has_more,
         "next_cursor": page.next_cursor,
     }

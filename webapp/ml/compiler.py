@@ -79,6 +79,9 @@ def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Co
 
 def _layouts(trained: Layout, schema: Schema) -> Iterator[Layout]:
     """What to try, cheapest at serving first; doubles only where floats do not agree."""
+    if schema.image:
+        yield from (Layout("images", ("rows",), (number,)) for number in ("float32", "float64"))
+        return
     if all(map(_numeric, schema.features)):
         yield Layout("matrix", ("rows",), ("float32",))
         yield Layout("matrix", ("rows",), ("float64",))
@@ -114,7 +117,7 @@ def _convert(estimator: Any, layout: Layout) -> bytes:
         "str": types.StringTensorType,
         "str?": types.StringTensorType,
     }
-    if layout.kind == "matrix":
+    if layout.kind in ("matrix", "images"):
         inputs = [(layout.names[0], of[layout.dtypes[0]]([None, estimator.n_features_in_]))]
     else:
         inputs = [

@@ -56,6 +56,7 @@ class OnnxEngine:
 
     def __init__(self, data: bytes, layout: Layout, output: Output) -> None:
         self.session = open_session(data)
+        self.layout = layout
         self._run = self.session.run
         self._feed = feeder(layout)
         labels, shares = _outputs(self.session, output)

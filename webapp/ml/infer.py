@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from webapp.errors import BadArtifact, meant, pointer_token, printable
-from webapp.ml.schema import Schema
+from webapp.ml.image_models import declared
+from webapp.ml.schema import Learned, Picture, Schema
+from webapp.ml.schema.documents import LONGEST_EXAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,14 +49,36 @@ def infer_schema(
         known = _own(target.dropna().unique().tolist() if classes is None else list(classes))
         ordered = sorted(known, key=lambda v: (str(type(v)), v)) if classes is None else known
         output["classes"] = [{"value": value, "label": str(value)} for value in ordered]
-    features = [_feature(str(name), frame[name]) for name in frame.columns]
-    return Schema.from_dict(_edited(features, output, edits or {}))
+    images = declared(edits)
+    features = [
+        {"name": name, "label": words(name)} if name == images else _feature(str(name), frame[name])
+        for name in frame.columns
+    ]
+    schema = Schema.from_dict(_edited(features, output, edits or {}))
+    return _looked_at(schema, frame) if schema.image else schema
 
 
 def words(name: str) -> str:
     """`mean_radius` → `Mean radius`."""
     text = name.replace("_", " ").strip() or name
     return text[:1].upper() + text[1:]
+
+
+def _looked_at(schema: Schema, frame: pd.DataFrame) -> Schema:
+    """With the range of the images' brightness, and one of them as example."""
+    import pandas as pd
+
+    [feature], texts = schema.features, frame.iloc[:, 0].dropna()
+    checked = [schema.check({feature.name: text}) for text in texts]
+    pictures = [c.values[0] for c in checked if not c.problems and isinstance(c.values[0], Picture)]
+    if not pictures:
+        told = checked[0].problems[0].detail if checked else "its column is empty"
+        raise BadArtifact(f"No image of the sample can be used: {told}.")
+    learned = _learned(pd.Series([picture.brightness for picture in pictures]), 0.0)
+    quantiles = tuple((p, v) for p, v in learned["quantiles"])
+    example = feature.example or next((str(p) for p in pictures if len(p) <= LONGEST_EXAMPLE), None)
+    seen = Learned(learned["minimum"], learned["maximum"], quantiles)
+    return Schema((replace(feature, learned=seen, example=example),), schema.output)
 
 
 def _task(target: pd.Series[Any]) -> str:

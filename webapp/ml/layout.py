@@ -1,4 +1,4 @@
-"""How checked rows become what an engine takes: one matrix, one array a column, a frame, or texts."""
+"""How checked rows become what an engine takes: one matrix, one array a column, a frame, texts, or images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from webapp.ml.schema import Scalar
+from webapp.ml.schema import ImageSpec, Picture, Scalar
 
 Rows = Sequence[tuple[Scalar, ...]]
 _NUMERIC: Final = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
@@ -16,11 +16,12 @@ _NUMERIC: Final = {"float32": np.float32, "float64": np.float64, "int64": np.int
 class Layout(NamedTuple):
     """`kind` matrix: `dtypes` has one entry. Else one entry for each feature, in schema order.
 
+    Images: one entry, the values are Pictures, which know what they become.
     dtypes: float32, float64, int64, bool, str, str? (may be missing), object, category. `missing` is the text
     that stands for a missing string in ONNX, which has none of its own.
     """
 
-    kind: Literal["matrix", "columns", "frame", "texts"]
+    kind: Literal["matrix", "columns", "frame", "texts", "images"]
     names: tuple[str, ...]
     dtypes: tuple[str, ...]
     missing: str = ""
@@ -43,6 +44,8 @@ def feeder(layout: Layout) -> Callable[[Rows], dict[str, Any]]:
         name, dtype = layout.names[0], _NUMERIC[layout.dtypes[0]]
         array = np.array
         return lambda rows: {name: array(rows, dtype)}
+    if layout.kind == "images":
+        return lambda rows: {layout.names[0]: pixels(rows, layout.dtypes[0])}
     makers = [
         (name, _column(dtype, layout.missing))
         for name, dtype in zip(layout.names, layout.dtypes, strict=True)
@@ -73,7 +76,28 @@ def framer(layout: Layout) -> Callable[[Rows], Any]:
         return lambda rows: np.array(rows, np.float64)
     if layout.kind == "texts":
         return lambda rows: [str(row[0]) for row in rows]
+    if layout.kind == "images":
+        return lambda rows: pixels(rows, "float64")
     return lambda rows: _frame(rows, layout)
+
+
+def pixels(rows: Rows, dtype: str) -> Any:
+    """Rows of one Picture → n × numbers, n × height × width × channels or n × channels × height × width."""
+    pictures = [row[0] for row in rows if isinstance(row[0], Picture)]
+    spec: ImageSpec = pictures[0].spec
+    raw = np.frombuffer(b"".join(picture.raw for picture in pictures), np.uint8)
+    shape = len(pictures), spec.height, spec.width, spec.channels
+    values: Any = raw.reshape(shape).astype(np.float64)
+    values *= spec.scale / 255
+    if spec.mean:
+        values -= np.array(spec.mean)
+    if spec.std:
+        values /= np.array(spec.std)
+    if spec.layout == "chw":
+        values = values.transpose(0, 3, 1, 2)
+    elif spec.layout == "flat":
+        values = values.reshape(len(pictures), -1)
+    return np.ascontiguousarray(values, _NUMERIC[dtype])
 
 
 def _frame(rows: Rows, layout: Layout) -> Any:

@@ -81,14 +81,28 @@ def _refuse_operator(node: Any, nodes: int) -> None:
         raise BadArtifact("The graph has a Loop, which may never end; export it without one.")
 
 
-def onnx_layout(data: bytes, columns: list[str]) -> tuple[Layout, bool, bool]:
-    """(layout, is a classifier, has probabilities) of a checked graph over these columns."""
+def _several(outputs: Any) -> bool:
+    shape = list(outputs[0].shape or [])
+    return len(outputs) == 1 and len(shape) == 2 and isinstance(shape[1], int) and shape[1] > 1
+
+
+def onnx_layout(data: bytes, columns: list[str], *, images: bool = False) -> tuple[Layout, bool, bool]:
+    """(layout, is a classifier, has probabilities) of a checked graph over these columns.
+
+    One output of floats and nothing else, several for a row, is taken for the probabilities of classes in order.
+    """
     session = open_session(data)
     inputs = session.get_inputs()
     kinds = {output.type for output in session.get_outputs()}
     maps = any(kind.startswith("seq(map(") for kind in kinds)
-    classifies = maps or bool(kinds & {"tensor(int64)", "tensor(string)", "tensor(bool)"})
+    classifies = (
+        maps
+        or bool(kinds & {"tensor(int64)", "tensor(string)", "tensor(bool)"})
+        or _several(session.get_outputs())
+    )
     probabilities = classifies and (maps or bool(kinds & {"tensor(float)", "tensor(double)"}))
+    if images:
+        return Layout("images", (inputs[0].name,), ("float32",)), classifies, probabilities
     strange = [i for i in inputs if i.type not in _TYPES]
     if strange:
         raise BadArtifact(

@@ -18,6 +18,7 @@ from webapp.ml import metrics
 from webapp.ml.compiler import TOLERANCE, compile_onnx
 from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, cause
 from webapp.ml.golden import golden
+from webapp.ml.image_models import completed, declared, fitted_layout, graph_layout
 from webapp.ml.infer import infer_schema
 from webapp.ml.layout import Rows
 from webapp.ml.loader import load_pickle, load_skops, save_joblib, save_skops
@@ -143,7 +144,8 @@ def _from_estimator(
     fitted = (
         load_skops(data) if format == "skops" else load_pickle(data, trusted=True)
     )  # what is served is what was stored
-    frame = ordered(fitted, frame)
+    if not declared(edits):
+        frame = ordered(fitted, frame)
     classes = getattr(fitted, "classes_", None)
     schema = infer_schema(
         frame,
@@ -154,7 +156,8 @@ def _from_estimator(
         classes=None if classes is None else _flat(classes),
         probabilities=classes is not None and hasattr(fitted, "predict_proba"),
     )
-    original = SklearnEngine(fitted, trained_layout(fitted, frame), schema.output)
+    layout = fitted_layout(fitted, schema) if schema.image else trained_layout(fitted, frame)
+    original = SklearnEngine(fitted, layout, schema.output)
     schema = _closed_where_needed(schema, original)
     sample = labelled(frame, target, schema)
     _answered(original, sample.rows)
@@ -189,7 +192,9 @@ def _from_onnx(
     report: dict[str, Any],
 ) -> _Parts:
     report["types"] = check_onnx(data)
-    layout, classifies, probabilities = onnx_layout(data, list(frame.columns))
+    images = declared(edits) is not None
+    edits = completed(edits, data)
+    layout, classifies, probabilities = onnx_layout(data, list(frame.columns), images=images)
     schema = infer_schema(
         frame,
         target,
@@ -198,7 +203,7 @@ def _from_onnx(
         edits=edits,
         probabilities=probabilities,
     )
-    engine = OnnxEngine(data, layout, schema.output)
+    engine = OnnxEngine(data, graph_layout(data, schema) if schema.image else layout, schema.output)
     sample = labelled(frame, target, schema)
     _refuse_other_answers(engine, schema, sample.rows)
     schema = _with_answerable_example(schema, engine, sample.rows)
@@ -206,7 +211,7 @@ def _from_onnx(
         "format": "onnx",
         "digest": hashlib.sha256(data).hexdigest(),
         "trusted": False,
-        "onnx": {"file": "model.onnx", "layout": layout.to_dict()},
+        "onnx": {"file": "model.onnx", "layout": engine.layout.to_dict()},
     }
     files, knows_names = {"model.onnx": data}, layout.kind == "columns"
     return _Parts(schema, sample, files, members, {"onnx": engine}, "Published as ONNX.", knows_names)

@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from webapp.ml.layout import Rows
-from webapp.ml.schema import Feature, Learned, Scalar, Schema
+from webapp.ml.schema import Feature, ImageSpec, Learned, Scalar, Schema
+from webapp.ml.schema.images import grey, png
 
 ODD_TEXTS: Final = (
     "", " ", "nan", "None", "0", "unseen-value", "UPPER lower\tTab\nLine", "ÉCOLE naïve ß",
@@ -16,6 +17,7 @@ ODD_TEXTS: Final = (
 )  # fmt: skip
 RANDOM_ROWS: Final = 300
 _BETWEEN: Final = 40  # per feature
+_NOISY: Final = 4096  # numbers of an image beyond which hundreds of random ones take too long to write
 
 
 def probes(schema: Schema, reference: Rows) -> list[tuple[Scalar, ...]]:
@@ -44,6 +46,10 @@ def _special(feature: Feature) -> Iterator[Scalar]:
         yield from (True, False)
     elif feature.kind in ("number", "integer"):
         yield from _ends(feature)
+    elif feature.image:
+        yield from (grey(feature.image, level) for level in (0, 1, 128, 254, 255))
+        # Of another size: it is brought to the model's.
+        yield grey(ImageSpec(feature.image.width * 2 + 1, 5, feature.image.channels), 200)
     else:
         yield from ODD_TEXTS
         yield from (choice.value for choice in feature.choices)
@@ -75,4 +81,6 @@ def _random(feature: Feature, base: Rows, i: int, chance: random.Random) -> Scal
         return chance.uniform(low, high)
     if feature.kind == "integer" and low is not None and high is not None:
         return chance.randint(round(low), round(high))
+    if feature.image and feature.image.size <= _NOISY:
+        return png(feature.image, chance.randbytes(feature.image.size))
     return base[chance.randrange(len(base))][i]

@@ -17,7 +17,8 @@ def profile(schema: Schema, sample: Labelled, answers: Sequence[Any]) -> dict[st
     """{"n_rows", "features": {name: …}, "target": …, "output": …}: what was given, what was true, what was answered.
 
     A numeric feature has `edges` (inner bin borders; a value equal to a border falls to its right), `counts`
-    (one more than edges) and `missing`; any other has `counts` by value and `missing`.
+    (one more than edges) and `missing`; any other has `counts` by value and `missing`. The bins of
+    a text are of its length, those of an image of its brightness, 0 to 1.
     """
     rows = sample.rows
     columns = list(zip(*rows, strict=True)) or [()] * len(schema.features)
@@ -40,6 +41,8 @@ def _column(feature: Feature, values: Sequence[Any]) -> dict[str, Any]:
         counted = _binned(present)
     elif feature.kind == "text":
         counted = _binned([len(value) for value in present])
+    elif feature.kind == "image":
+        counted = _binned([value.brightness for value in present])
     else:
         counted = {"counts": _counts(present)}
     return counted | {"missing": len(values) - len(present)}

@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, literal_column, or_, select
+from sqlalchemy import JSON, ColumnElement, and_, case, cast, func, literal_column, not_, or_, select
 
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
 from webapp.db.predictions import RARE, SHADOW, STATES
 from webapp.db.reviews import ACTIONS
 from webapp.errors import InvalidInput, Problem, meant, pointer_token, printable
+from webapp.ml.schema.images import BEGINNINGS
 from webapp.services.people import Actor
 from webapp.wording import said
 
@@ -174,9 +175,12 @@ def _given(text: str) -> ColumnElement[bool]:
     else:
         each = func.json_each_text(cast(Prediction.inputs, JSON)["received"]).table_valued("key", "value")
         value = each.c.value
+    images = [
+        value.startswith(beginning) for beginning in BEGINNINGS
+    ]  # whose base64 holds any short text somewhere
     # Looked for in the text first, as JSON writes it, so that few records have to be taken apart.
     written = Prediction.inputs.icontains(orjson.dumps(text).decode()[1:-1], autoescape=True)
-    return and_(written, select(1).where(value.icontains(text, autoescape=True)).exists())
+    return and_(written, select(1).where(value.icontains(text, autoescape=True), not_(or_(*images))).exists())
 
 
 def _stranger(word: str, known: list[str]) -> Problem:

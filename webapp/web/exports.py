@@ -15,6 +15,7 @@ import orjson
 from webapp.errors import NotFound
 from webapp.services.cells import safe
 from webapp.services.history import Record
+from webapp.services.pictures import in_words, worded
 from webapp.wording import said
 
 FLUSH = 200
@@ -89,11 +90,11 @@ def fields(shown: Sequence[str], features: Sequence[str]) -> dict[str, Field]:
 
 
 def _input(name: str) -> Callable[[Record], Any]:
-    return lambda r: (r.used or {}).get(name)
+    return lambda r: worded((r.used or {}).get(name))
 
 
 def _inputs(record: Record) -> str | None:
-    return None if record.inputs is None else orjson.dumps(record.inputs).decode()
+    return None if record.inputs is None else orjson.dumps(in_words(record.inputs)).decode()
 
 
 def lines(records: Iterable[Record], columns: dict[str, Field]) -> Iterator[bytes]:

@@ -62,7 +62,7 @@ def form(name: str) -> Response | Page:
     model = _model(name)
     if request.method != "POST":
         return _page(model, *_asked(model))
-    form = ModelForm(model.schema, request.form, tag())
+    form = ModelForm(model.schema, request.form, tag(), request.files)
     if changed := _changed_meanwhile(model, form):
         desk().failures.note(model.name, Conflict(changed))
         return _page(model, form, Beside(failed=changed)), 409, {}
@@ -83,7 +83,7 @@ def form(name: str) -> Response | Page:
 def fill(name: str) -> Page:
     """The form with what was typed into it and a row that was pasted; nothing is asked."""
     model = _model(name)
-    form = ModelForm(model.schema, request.form, tag())
+    form = ModelForm(model.schema, request.form, tag(), request.files)
     notes = []
     if text := request.form.get(PASTED, ""):
         found = paste.read(model.schema.features, text, form.notation)

@@ -14,6 +14,7 @@ from flask_babel import get_locale, gettext, lazy_gettext
 from markupsafe import Markup
 
 from webapp.ml.schema import Feature, unusual
+from webapp.ml.schema.images import data_uri, describe
 from webapp.services.erased import BASES, REQUESTERS
 from webapp.services.filters import Filters
 from webapp.services.history import Record
@@ -56,6 +57,7 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "category": lazy_gettext("category"),
         "boolean": lazy_gettext("yes or no"),
         "text": lazy_gettext("text"),
+        "image": lazy_gettext("image"),
     },
     "task": {
         "classification": lazy_gettext("classification"),
@@ -201,14 +203,17 @@ def moment(us: int, *, both: bool = False) -> Markup:
 
 
 def number(value: Any, digits: int = 6) -> str:
-    """A value as people read it: `digits` significant ones for a float, yes and no, a dash for nothing."""
+    """A value as people read it: `digits` significant ones for a float, yes and no, a dash for nothing.
+
+    An image is its size.
+    """
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
         return str(gettext("yes") if value else gettext("no"))
     if isinstance(value, float):
         return local(f"{value:.{digits}g}".replace("-", "−"))
-    return str(value)
+    return str(told(describe(value)) or value)
 
 
 def rough(figure: float) -> str:
@@ -375,7 +380,7 @@ def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
     ]
 
 
-GLOBALS = {"class_of": class_of, "not_given": not_given}
+GLOBALS = {"class_of": class_of, "not_given": not_given, "data_uri": data_uri}
 FILTERS: dict[str, Callable[..., Any]] = {
     **{table: partial(named, table) for table in NAMES},
     "told": told,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from webapp.ml.demos import purchases
+from webapp.ml.demos import digits, purchases
 
 Sample = tuple[Any, Any, Any, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """`make` gives (fitted estimator, X, y, X_test, y_test) as DataFrames and Series."""
+    """`make` gives (fitted estimator, X, y, X_test, y_test) as DataFrames and Series; images are base64 in a column."""
 
     name: str
     title: str
@@ -25,7 +25,7 @@ class Demo:
 
 def demos() -> list[Demo]:
     """Iris first: it is the default model of a new desk."""
-    return [_iris(), _breast_cancer(), _diabetes(), _purchase()]
+    return [_iris(), _breast_cancer(), _diabetes(), _purchase(), _digits()]
 
 
 def _card(demo_title: str, description: str, training_data: str, caveats: str) -> dict[str, str]:
@@ -199,6 +199,43 @@ def _purchase() -> Demo:
 def _train_purchase() -> Sample:
     X, y = purchases.sample(2000)
     return _fitted(purchases.pipeline(), X, y, stratify=y)
+
+
+def _digits() -> Demo:
+    title = "Handwritten digits"
+    description = "Which digit an image shows, from 8×8 greys of white ink on black."
+    return Demo(
+        "digits",
+        title,
+        description,
+        _train_digits,
+        _card(
+            title,
+            "Logistic regression on 64 grey levels.",
+            "1,347 of the 1,797 digits of Alpaydin and Kaynak (1998), of 43 people, chosen at random within "
+            "each digit.",
+            "White on black, and filling the image: a photograph of ink on paper has to be cropped and inverted first. "
+            "Whatever an image shows, one of ten digits is the answer.",
+        ),
+        {
+            "features": {
+                "image": {
+                    "kind": "image",
+                    "description": "One digit, white on black, filling the image. It is scaled to 8×8 greys.",
+                    "image": asdict(digits.IMAGE),
+                }
+            },
+            "output": {"label": "Digit"},
+        },
+    )
+
+
+def _train_digits() -> Sample:
+    from sklearn.model_selection import train_test_split  # heavy, and only publishing the demos trains
+
+    X, y = digits.sample()
+    X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    return digits.classifier().fit(digits.numbers(X), y), X, y, X_test, y_test
 
 
 def _fitted(estimator: Any, X: Any, y: Any, stratify: Any = None) -> Sample:

@@ -5,6 +5,7 @@ from webapp.ml.schema.columns import check_columns
 from webapp.ml.schema.definition import Schema
 from webapp.ml.schema.differences import Change, differences
 from webapp.ml.schema.features import Checked, Choice, Feature, Kind, Learned, Output, Scalar, Warning
+from webapp.ml.schema.images import ImageSpec, Picture
 
 __all__ = [
     "ABSENT",
@@ -12,9 +13,11 @@ __all__ = [
     "Checked",
     "Choice",
     "Feature",
+    "ImageSpec",
     "Kind",
     "Learned",
     "Output",
+    "Picture",
     "Scalar",
     "Schema",
     "Warning",

@@ -8,6 +8,7 @@ from math import inf, isfinite
 from typing import Final, NamedTuple
 
 from webapp.errors import UNUSABLE, Problem, meant, pointer_token, printable
+from webapp.ml.schema import images
 from webapp.ml.schema.features import Choice, Feature, Scalar, Warning, WarningKind
 from webapp.wording import Figure, said, said_n
 
@@ -24,6 +25,7 @@ WANTED: Final = {
     "boolean": said("true or false"),
     "category": said("one of its values"),
     "text": said("a text"),
+    "image": said("an image as base64: PNG, JPEG or WebP"),
 }
 _GUESSES = 20  # looking for near misses is slow; a row with more strangers is no typing error
 
@@ -203,9 +205,18 @@ def _reader(feature: Feature) -> Callable[[object], Scalar]:
             return number(value)
         return text(value)
 
+    def image(value: object) -> str:
+        if not isinstance(value, str):
+            raise wrong(value)
+        try:
+            return images.read(value, feature.image or images.ImageSpec(1, 1))
+        except images.Unusable as error:
+            raise _Refused(said("{feature} {problem}", feature=label, problem=error.args[0])) from None
+
     kinds = {type(choice.value) for choice in feature.choices}
     readers: dict[str, Callable[[object], Scalar]] = {
         "number": number, "integer": integer, "boolean": boolean, "text": text, "category": category,
+        "image": image,
     }  # fmt: skip
     return readers[feature.kind]
 
@@ -259,6 +270,8 @@ def _familiar(feature: Feature) -> Callable[[Scalar], WarningKind | None]:
     def familiar(value: Scalar) -> WarningKind | None:
         if known is not None and (type(value), value) not in known:
             return "unseen_category"
+        if isinstance(value, images.Picture):
+            return None if low <= value.brightness <= high else "outside_range"
         if isinstance(value, (int, float)) and not low <= value <= high:
             return "outside_range"
         return None
@@ -270,6 +283,11 @@ def unusual(feature: Feature, kind: WarningKind, value: Scalar) -> str:
     """What a warning of this kind says of a feature's value."""
     if kind == "missing":
         return said("{feature} was never missing in training", feature=feature.label)
+    if feature.kind == "image":
+        return said(
+            "{feature} is darker or brighter, on average, than every image this version learned from",
+            feature=feature.label,
+        )
     if kind == "unseen_category" or not isinstance(value, (int, float)):
         return said("{feature} {value} was not seen in training", feature=feature.label, value=shown(value))
     low, high = _range(feature)

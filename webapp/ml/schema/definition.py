@@ -12,6 +12,7 @@ from webapp.errors import Problem
 from webapp.ml.schema import documents
 from webapp.ml.schema.checks import ABSENT, Found, Step, step, unknown
 from webapp.ml.schema.features import Checked, Feature, Output, Scalar
+from webapp.ml.schema.images import ImageSpec
 from webapp.wording import said
 
 
@@ -36,6 +37,11 @@ class Schema:
     def steps(self) -> tuple[Step, ...]:
         """The prepared check of each feature."""
         return self._steps
+
+    @property
+    def image(self) -> ImageSpec | None:
+        """What an image has to become; None where the model looks at none. An image is the only feature."""
+        return self.features[0].image
 
     def check(self, row: Mapping[str, object], pointer: str = "#/inputs") -> Checked:
         """All problems and warnings of one row; `values` in schema order, defaults filled in.

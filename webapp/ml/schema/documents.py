@@ -9,12 +9,16 @@ from math import ceil, floor, isfinite
 from typing import Any, Final, get_args
 
 from webapp.errors import BadArtifact, Problem, no_member, pointer_token, printable
+from webapp.ml.schema import images
 from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, step
 from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Scalar
+from webapp.ml.schema.images import ImageSpec
 from webapp.wording import said
 
 MAX_FEATURES: Final = 10_000
 #: PostgreSQL takes no NUL in a text.
+#: Characters, as much as an image of some kB needs.
+LONGEST_EXAMPLE: Final = 20_000
 STORABLE: Final = r"^[^\x00]*$"
 
 
@@ -30,10 +34,11 @@ def plain(value: Any) -> Any:
 
 
 def feature(of: Feature) -> dict[str, Any]:
-    """The stored form. No group leaves no trace, so that schemas from before there were groups keep their digest."""
+    """The stored form. Of the members below, what is not given leaves no trace: older schemas keep their digest."""
     stored: dict[str, Any] = plain(asdict(of))
-    if of.group is None:
-        del stored["group"]
+    for name in ("group", "image"):
+        if stored[name] is None:
+            del stored[name]
     return stored
 
 
@@ -51,6 +56,10 @@ def read(data: object) -> tuple[tuple[Feature, ...], Output]:
     if twice:
         raise BadArtifact(
             said("Two features are called “{name}”; give each its own name.", name=printable(twice[0]))
+        )
+    if len(features) > 1 and any(f.kind == "image" for f in features):
+        raise BadArtifact(
+            said("A model that looks at an image takes nothing beside it; leave out the other columns.")
         )
     return features, _output(document["output"])
 
@@ -81,6 +90,8 @@ def example(feature: Feature) -> Scalar:
         return feature.choices[0].value
     if feature.kind in ("number", "integer"):
         return _typical(feature)
+    if feature.image is not None:
+        return images.grey(feature.image)
     return False if feature.kind == "boolean" else "a"
 
 
@@ -108,7 +119,7 @@ def json_schema(features: tuple[Feature, ...]) -> dict[str, Any]:
 
 
 def _property(feature: Feature) -> dict[str, Any]:
-    types = {"category": "string", "text": "string"}
+    types = {"category": "string", "text": "string", "image": "string"}
     of_choices = sorted({_json_type(c.value) for c in feature.choices} | {"string"})
     kinds = of_choices if feature.kind == "category" else [types.get(feature.kind, feature.kind)]
     kinds = kinds + (["null"] if feature.nullable else [])
@@ -119,8 +130,10 @@ def _property(feature: Feature) -> dict[str, Any]:
         "type": kinds[0] if len(kinds) == 1 else kinds,
         "minimum": feature.minimum if feature.minimum is not None else -largest if largest else None,
         "maximum": feature.maximum if feature.maximum is not None else largest,
-        "maxLength": feature.max_length if "string" in kinds else None,
+        "maxLength": images.LONGEST if feature.image else feature.max_length if "string" in kinds else None,
         "pattern": STORABLE if "string" in kinds else None,
+        "contentEncoding": "base64" if feature.image else None,
+        "contentMediaType": "image/png" if feature.image else None,
         "enum": _enum(feature),
         "default": feature.default,
         "x-unit": feature.unit,
@@ -169,7 +182,10 @@ _FEATURE: Final[dict[str, tuple[Test, str]]] = {
     "unit": (_optional(_text(40)), said("a text of at most 40 characters, or null")),
     "nullable": (lambda v: isinstance(v, bool), said("true or false")),
     "default": (_optional(_scalar), said("a number, text, true, false or null")),
-    "example": (_optional(_scalar), said("a number, text, true, false or null")),
+    "example": (
+        lambda v: _optional(_scalar)(v) or _text(LONGEST_EXAMPLE)(v),
+        said("a number, text, true, false or null"),
+    ),
     "minimum": (_optional(_number), said("a number or null")),
     "maximum": (_optional(_number), said("a number or null")),
     "choices": (
@@ -183,6 +199,21 @@ _FEATURE: Final[dict[str, tuple[Test, str]]] = {
         said("a text of 1 to 100 characters, or null"),
     ),
     "max_length": (lambda v: type(v) is int and 1 <= v <= 100_000, said("a whole number, 1 to 100000")),
+    "image": (lambda v: True, ""),
+}
+_IMAGE: Final[dict[str, tuple[Test, str]]] = {
+    **dict.fromkeys(
+        ("width", "height"),
+        (
+            lambda v: type(v) is int and 1 <= v <= images.MAX_SIDE,
+            said("a whole number, 1 to {most}", most=images.MAX_SIDE),
+        ),
+    ),
+    "channels": (lambda v: v in (1, 3) and type(v) is int, said("1 (grey) or 3 (colour)")),
+    "scale": (lambda v: _number(v) and 0 < v <= LARGEST_NUMBER, said("a number above 0")),
+    "layout": (lambda v: v in ("flat", "hwc", "chw"), said("one of {listed}", listed="flat, hwc, chw")),
+    "fit": (lambda v: v in ("stretch", "crop"), said("one of {listed}", listed="stretch, crop")),
+    **dict.fromkeys(("mean", "std"), (lambda v: isinstance(v, (list, tuple)), said("a list of numbers"))),
 }
 _OUTPUT: Final[dict[str, tuple[Test, str]]] = {
     "kind": (lambda v: v in ("classification", "regression"), said("classification or regression")),
@@ -201,13 +232,40 @@ def _feature(data: object, where: str) -> Feature:
     members = _members(data, where, Feature, _FEATURE)
     members["choices"] = _choices(members.get("choices", ()), f"{where}/choices")
     members["learned"] = _learned(members.get("learned"), where)
+    members["image"] = _image(members.get("image"), where, members["kind"])
     feature = Feature(**members)
+    if feature.image and (feature.nullable or feature.default is not None or feature.choices):
+        raise BadArtifact(
+            said("{where}: an image is always needed; it has no default and no choices.", where=where)
+        )
     if feature.closed and not feature.choices:
         raise BadArtifact(said("{where}: closed needs choices; list them.", where=where))
     low, high = feature.minimum, feature.maximum
     if low is not None and high is not None and low > high:
         raise BadArtifact(said("{where}: minimum is above maximum.", where=where))
     return feature
+
+
+def _image(data: object, where: str, kind: str) -> ImageSpec | None:
+    place = f"{where}/image"
+    if (kind == "image") != (data is not None):
+        raise BadArtifact(
+            said(
+                "{where}: the kind image, and no other, needs its size; give {example}.",
+                where=place,
+                example='{"width": 28, "height": 28}',
+            )
+        )
+    if data is None:
+        return None
+    members = _members(data, place, ImageSpec, _IMAGE)
+    for name in ("mean", "std"):
+        numbers = members[name] = tuple(members.get(name, ()))
+        if numbers and (len(numbers) != members.get("channels", 1) or not all(map(_number, numbers))):
+            raise BadArtifact(said("{where} must hold a number for each channel.", where=f"{place}/{name}"))
+    if not all(members["std"]):
+        raise BadArtifact(said("{where} must not be 0.", where=f"{place}/std"))
+    return ImageSpec(**members)
 
 
 def _output(data: object) -> Output:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from webapp.errors import Problem
+from webapp.ml.schema.images import ImageSpec
 
 Scalar = float | int | bool | str | None
-Kind = Literal["number", "integer", "category", "boolean", "text"]
+Kind = Literal["number", "integer", "category", "boolean", "text", "image"]
 WarningKind = Literal["outside_range", "unseen_category", "missing"]
 
 
@@ -21,7 +22,10 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the training sample held: range, quantiles as (probability, value), share missing (0..1)."""
+    """What the training sample held: range, quantiles as (probability, value), share missing (0..1).
+
+    Of images it is their brightness, 0 to 1.
+    """
 
     minimum: float | None = None
     maximum: float | None = None
@@ -54,6 +58,8 @@ class Feature:
     max_length: int = 1000
     #: the heading under which a form shows it, beside others of the same group
     group: str | None = None
+    #: for images: what the model wants them as
+    image: ImageSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

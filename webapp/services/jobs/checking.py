@@ -119,7 +119,7 @@ class Refusal(Unreadable):
 
 def _check_rows(job: JobView, upload: Path, how: How, plan: Plan, found: Findings, go_on: GoOn) -> None:
     due = time.monotonic() + SECONDS
-    for chunk in reading.chunks(upload, how, plan.names, go_on=go_on):
+    for chunk in reading.chunks(upload, how, plan.names, size=plan.most, go_on=go_on):
         go_on()
         try:
             _note(found, chunk, plan)

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from webapp.errors import meant, pointer_token
 from webapp.ml.schema import ABSENT, Checked, Feature, Schema, check_columns
+from webapp.ml.schema.images import MOST_NUMBERS
 from webapp.services.jobs.files import Chunk, How
+from webapp.services.jobs.reading import CHUNK
 from webapp.services.predictions import SUBJECT, SUBJECT_RULE
 from webapp.wording import said
 
@@ -62,6 +64,8 @@ class Plan:
             else None
             for f in schema.features
         ]
+        #: Rows of a chunk, fewer where each becomes an image.
+        self.most = max(1, min(CHUNK, MOST_NUMBERS // schema.image.size)) if schema.image else CHUNK
         self._subject = places.get(subject) if subject else None
         self._pointers = {f"#/{pointer_token(name)}": name for name in schema.names}
         asked = {*schema.names, subject}
@@ -260,9 +264,14 @@ def _reader(feature: Feature, decimal: str) -> Callable[[str], object]:
 
     if feature.kind in ("number", "integer") and feature.choices:
         return choice_or_number
-    return {"number": number, "integer": integer, "boolean": boolean, "category": chosen, "text": plain_text}[
-        feature.kind
-    ]
+    return {
+        "number": number,
+        "integer": integer,
+        "boolean": boolean,
+        "category": chosen,
+        "text": plain_text,
+        "image": plain_text,
+    }[feature.kind]
 
 
 def _no_number(label: str, text: str, decimal: str) -> str:

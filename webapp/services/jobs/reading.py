@@ -22,6 +22,8 @@ from webapp.services.jobs.files import (
 )
 from webapp.wording import said
 
+csv.field_size_limit(LONGEST_LINE)  # of a cell; the usual limit is a seventh of an image
+
 #: Rows of a chunk. More would hold the write lock for longer than others should wait.
 CHUNK = 2_000
 

@@ -127,7 +127,7 @@ def _predict(desk: Desk, job: JobView, go_on: GoOn) -> None:
     part, dialect = Part(folder, job.attempt), Dialect.of(how)
     ask = Ask(job.model, (), "batch", job.id, 0, many=True, version=job.version)
     try:
-        size = _size(chosen.predictor.cost)
+        size = min(_size(chosen.predictor.cost), plan.most)
         for chunk in reading.chunks(folder / "upload", how, names, skip=done, size=size, go_on=go_on):
             go_on()
             actor = people.on_behalf(job.user_id)

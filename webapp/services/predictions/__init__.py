@@ -29,6 +29,7 @@ from webapp.errors import (
 )
 from webapp.ml.runtime import Answer
 from webapp.ml.schema import Checked
+from webapp.ml.schema.images import MOST_NUMBERS
 from webapp.services import people
 from webapp.services.assigning import among, unit
 from webapp.services.clock import now_us
@@ -171,7 +172,7 @@ def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
 
 def _make_with(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved) -> Sequence[Made | Refused]:
     begun = time.perf_counter_ns()
-    checked = _check(chosen, ask)
+    checked = _check(desk, chosen, ask)
     check_us = (time.perf_counter_ns() - begun) // 1000
     good = [(row, check) for row, check in zip(ask.rows, checked, strict=True) if not check.problems]
     answer = partial(_answer, desk, actor, ask, chosen, good, check_us)
@@ -214,8 +215,22 @@ def _check_frame(desk: Desk, ask: Ask) -> None:
         raise InvalidInput([Problem("#/subject", SUBJECT_RULE)])
 
 
-def _check(chosen: Resolved, ask: Ask) -> list[Checked]:
-    check = chosen.predictor.schema.check
+def _checker(desk: Desk, chosen: Resolved, n_rows: int) -> Callable[[Any, str], Checked]:
+    schema = chosen.predictor.schema
+    if schema.image is None:
+        return schema.check
+    most = max(1, MOST_NUMBERS // schema.image.size)
+    if n_rows > most:
+        raise TooLarge(
+            said("One request may hold {most} images for this model; split it, or send a batch.", most=most)
+        )
+    return partial(
+        desk.offload, schema.check
+    )  # an image takes a tenth of a second to decode, if it is made to
+
+
+def _check(desk: Desk, chosen: Resolved, ask: Ask) -> list[Checked]:
+    check = _checker(desk, chosen, len(ask.rows))
     if not ask.many:
         checked = [check(ask.rows[0], "#/inputs")]
     else:
@@ -235,7 +250,7 @@ def _infer(desk: Desk, chosen: Resolved, rows: list[tuple[Any, ...]]) -> list[Gi
         return []
     predictor = chosen.predictor
     cost = predictor.cost(len(rows))
-    remembered = len(rows) == 1 and desk.answers.pays(cost)
+    remembered = len(rows) == 1 and desk.answers.pays(cost) and predictor.schema.image is None
     if remembered and (known := desk.answers.get(chosen.digest, rows[0])) is not None:
         return [known]
     answer: Answer = desk.offload(predictor.predict, rows) if cost > SLOW else predictor.predict(rows)
@@ -250,7 +265,8 @@ def _infer(desk: Desk, chosen: Resolved, rows: list[tuple[Any, ...]]) -> list[Gi
 
 def _quick(desk: Desk, chosen: Resolved, rows: Sequence[Row]) -> bool:
     """Whether the others of a group may wait for these rows to be answered."""
-    return len(rows) == 1 and not desk.answers.pays(chosen.predictor.cost(1))
+    predictor = chosen.predictor  # an image is long to write down, whatever it costs to answer
+    return len(rows) == 1 and not desk.answers.pays(predictor.cost(1)) and predictor.schema.image is None
 
 
 def _answer(

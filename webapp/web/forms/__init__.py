@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from wtforms import StringField
 from wtforms.form import BaseForm
 
@@ -35,11 +36,16 @@ Value = float | int | bool | str | None
 class ModelForm:
     """One field a feature, named like the feature (or `feature-…` where the page needs the name itself).
 
-    `language` says how numbers are typed, unless what was posted says in which language it was typed.
+    `language` says how numbers are typed, unless what was posted says in which language it was typed. An image comes
+    among the `files`, or as the text that the form had kept of it.
     """
 
     def __init__(
-        self, schema: Schema, posted: MultiDict[str, str] | None = None, language: str = "en"
+        self,
+        schema: Schema,
+        posted: MultiDict[str, str] | None = None,
+        language: str = "en",
+        files: Mapping[str, FileStorage] | None = None,
     ) -> None:
         self._schema = schema
         self._places = {name: f"f{i}" for i, name in enumerate(schema.names)}
@@ -57,7 +63,7 @@ class ModelForm:
         self.besides: dict[str, str] = {}
         self.row: dict[str, Value] = {}
         if posted is not None:
-            self._form.process(formdata=posted)
+            self._form.process(formdata=self._with_files(posted, files or {}))
         self.strangers = {n: t for n, t in typed.items() if t and n not in RESERVED and n not in self._form}
 
     def fill(self, row: Mapping[str, Any]) -> None:
@@ -72,6 +78,8 @@ class ModelForm:
     def valid(self) -> bool:
         """Coerce what was typed into `row` and check it, collecting every problem."""
         self._coerce(self._schema.features)
+        if self._schema.image is not None and self.row:
+            return not self.problems and not self.besides  # the service decodes it, off the event loop
         for feature in self._schema.features:
             required = not feature.nullable and feature.default is None
             if feature.kind == "boolean" and required and not self._text(feature):
@@ -87,7 +95,7 @@ class ModelForm:
 
     def look_over(self) -> None:
         """Note what is wrong with what the fields hold; empty ones are left for later."""
-        filled = [f for f in self._schema.features if self._text(f)]
+        filled = [f for f in self._schema.features if self._text(f) and f.kind != "image"]
         self._coerce(filled)
         given = {f"#/inputs/{pointer_token(f.name)}" for f in filled}
         self.refuse(p for p in self._schema.check(self.row).problems if p.pointer in given)
@@ -136,6 +144,18 @@ class ModelForm:
                     self.row[feature.name] = self.read(feature, text)
             except ValueError as error:
                 self.problems[feature.name] = error.args[0]
+
+    def _with_files(
+        self, posted: MultiDict[str, str], files: Mapping[str, FileStorage]
+    ) -> MultiDict[str, str]:
+        """What was posted; a file that was chosen takes the place of the one the form had before."""
+        held = MultiDict(posted)
+        for name in self.names.values() if self._schema.image else ():
+            if name in files:
+                with files[name].stream as stream:
+                    data = stream.read()
+                held[name] = b64encode(data).decode() if data else held.get(name, "")
+        return held
 
     def _field(self, feature: Feature) -> FormField:
         name = feature.name
@@ -203,4 +223,5 @@ COERCE: dict[str, Callable[[Feature, str, Notation], Value]] = {
     "boolean": _boolean,
     "category": _chosen,
     "text": lambda _feature, text, _notation: text,
+    "image": lambda _feature, text, _notation: text,
 }

@@ -12,7 +12,7 @@ from webapp.ml.schema import Feature
 from webapp.web.forms.notation import Notation
 from webapp.wording import said
 
-Widget = Literal["number", "segments", "select", "list", "text"]
+Widget = Literal["number", "segments", "select", "list", "text", "image"]
 MOST_SEGMENTS, WIDEST_SEGMENTS = 5, 60
 MOST_OPTIONS = 30
 #: Of the learned range, on either side of it: how far a slider reaches beyond.
@@ -57,6 +57,8 @@ class FormField:
     def widget(self) -> Widget:
         """What it is drawn as."""
         feature = self.feature
+        if feature.kind == "image":
+            return "image"
         if not self.options:
             return "number" if feature.kind in ("number", "integer") else "text"
         if (
