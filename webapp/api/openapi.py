@@ -163,7 +163,11 @@ ANSWER = {
     "id": TEXT,
     "model": TEXT,
     "version": TEXT,
-    "prediction": {"type": ["string", "number", "boolean"]},
+    "prediction": {
+        "type": ["string", "number", "boolean", "array"],
+        "items": {"type": ["string", "number", "boolean"]},
+        "description": "The class, or the number; of a ranking its items, in order.",
+    },
     "label": _maybe(TEXT),
     "probabilities": SCORES,
     "warnings": {"type": "array", "items": _ref("Warning")},
@@ -171,17 +175,23 @@ ANSWER = {
     "latency_ms": NUMBER,
     "created_at": MOMENT,
 }
+RANKING = {
+    "type": "array",
+    "items": object_of({"item": {"type": ["string", "number", "boolean"]}, "label": TEXT, "score": NUMBER}),
+    "description": "Of a ranking alone: its first items, in order, with their scores.",
+}
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Problem": object_of(
         {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "instance": TEXT},
         {"errors": {"type": "array", "items": object_of({"pointer": TEXT, "detail": TEXT})}},
     ),
     "Warning": object_of({"feature": TEXT, "kind": TEXT, "detail": TEXT}),
-    "Prediction": object_of(ANSWER, {"unit": _maybe(TEXT)}),
+    "Prediction": object_of(ANSWER, {"unit": _maybe(TEXT), "ranking": RANKING}),
     "Predictions": object_of({"predictions": {"type": "array", "items": {"type": "object"}}}),
     "Record": object_of(
         {**ANSWER, "prediction": {}, "inputs": {"type": ["object", "null"]}, "user": TEXT, "channel": TEXT},
         {
+            "ranking": RANKING,
             "review": _maybe(TEXT),
             "outcome": _maybe(TEXT),
             "experiment": _maybe(TEXT),
@@ -198,7 +208,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "user": TEXT,
             "event": TEXT,
             "created_at": MOMENT,
-        }
+        },
+        {
+            "rank": {
+                "type": ["integer", "null"],
+                "description": "Of a ranking alone: the place of what was true.",
+            }
+        },
     ),
     "Tokens": object_of(
         {"access_token": TEXT, "refresh_token": TEXT, "token_type": TEXT, "expires_in": {"type": "integer"}}

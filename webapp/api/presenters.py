@@ -42,6 +42,8 @@ def prediction(made: Made | Refused) -> dict[str, Any]:
     }
     if made.label is None:
         answer["unit"] = made.unit
+    if made.ranking is not None:
+        answer["ranking"] = made.ranking
     return answer
 
 
@@ -223,6 +225,7 @@ def record(kept: Record) -> dict[str, Any]:
         "experiment": kept.experiment,
         "created_at": moment(kept.created_us),
         "finished_at": moment(kept.finished_us),
+        **({} if kept.ranking is None else {"ranking": kept.ranking}),
         **({"erasure": {"at": moment(erasure.at_us), "basis": erasure.basis}} if erasure else {}),
     }
 
@@ -244,9 +247,10 @@ def review(told: Reviewed) -> dict[str, Any]:
     }
 
 
-def outcome(told: Reported) -> dict[str, Any]:
-    """What turned out to be true of a record."""
-    return {
+def outcome(told: Reported, of: Record) -> dict[str, Any]:
+    """What turned out to be true of a record; of a ranking also the place of that item, or null."""
+    rank = {} if of.ranking is None else {"rank": of.rank(told.actual)}
+    return rank | {
         "actual": told.actual,
         "verdict": told.verdict,
         "source": told.source,

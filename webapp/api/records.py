@@ -52,7 +52,7 @@ def show_prediction(record_id: str) -> Response:
     found = history.get(actor(), record_id)
     told = {
         "reviews": [presenters.review(r) for r in reviews.of(found.id)],
-        "outcomes": [presenters.outcome(o) for o in outcomes.of(found.id)],
+        "outcomes": [presenters.outcome(o, found) for o in outcomes.of(found.id)],
     }
     return json_response(presenters.record(found) | told)
 
@@ -68,7 +68,8 @@ def report_outcome(record_id: str) -> Response:
     if problems:
         raise InvalidInput(problems)
     told = outcomes.report(desk().store, actor(), record_id, body["actual"], "api")
-    return json_response({"id": record_id, **presenters.outcome(told)}, 201)
+    found = history.get(actor(), record_id)
+    return json_response({"id": record_id, **presenters.outcome(told, found)}, 201)
 
 
 def _links(cursor: str | None) -> list[str]:

@@ -24,6 +24,9 @@ SCORES = {
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R²",
+    "recall_at_k": "recall at k",
+    "mrr": "MRR",
+    "ndcg_at_k": "NDCG at k",
 }
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 

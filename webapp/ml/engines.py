@@ -35,7 +35,9 @@ class SklearnEngine:
         self.estimator = estimator
         self.layout = layout
         self._frame = framer(layout)
-        self._probabilities = output.probabilities
+        self._scores: Callable[[Any], Any] | None = None
+        if output.scored:
+            self._scores = estimator.predict_proba if output.probabilities else _decisions(estimator)
         self._dtype = np.float64 if output.kind == "regression" else None
         threaded = [name for name in estimator.get_params() if name.endswith("n_jobs")]
         estimator.set_params(**dict.fromkeys(threaded, 1))  # a worker owns one core
@@ -43,9 +45,9 @@ class SklearnEngine:
     def answer(self, rows: Rows) -> Answers:
         frame = self._frame(rows)
         values = np.asarray(self.estimator.predict(frame), self._dtype).reshape(len(rows)).tolist()
-        if not self._probabilities:
+        if self._scores is None:
             return _finite(values), None
-        shares = self.estimator.predict_proba(frame)
+        shares = self._scores(frame)
         if not np.isfinite(shares).all():
             raise ModelFailed(said("The model answered with a probability that is not a number."))
         return values, shares.tolist()
@@ -63,7 +65,7 @@ class OnnxEngine:
         self._names = [name for name in (labels, shares) if name]
         classes = [choice.value for choice in output.classes]
         self.answer: Callable[[Rows], Answers] = self._regression
-        if output.kind == "classification":
+        if output.kind != "regression":
             #: None where the graph's labels already are the class values
             self._own = None if all(type(c) in (str, int) for c in classes) else {c: c for c in classes}
             self._classes = classes
@@ -93,6 +95,20 @@ class OnnxEngine:
         return values if self._own is None else [self._own[value] for value in values]
 
 
+def _decisions(estimator: Any) -> Callable[[Any], Any]:
+    """The scores of a classifier without probabilities, rows × classes; raises BadArtifact where it has none."""
+    if not hasattr(estimator, "decision_function"):
+        raise BadArtifact(
+            "A ranking needs a score for every item: the model has neither predict_proba nor decision_function."
+        )
+
+    def decisions(frame: Any) -> Any:
+        scores = np.asarray(estimator.decision_function(frame), np.float64)
+        return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
+
+    return decisions
+
+
 def open_session(data: bytes) -> Any:
     """One thread, processor only. Raises BadArtifact if the runtime refuses the graph."""
     options = ort.SessionOptions()
@@ -120,7 +136,7 @@ def _outputs(session: Any, output: Output) -> tuple[str | None, str | None]:
         if not floats:
             raise BadArtifact("A regression graph needs a float output.")
         return floats[0], None
-    shares = next(iter(maps + floats), None) if output.probabilities else None
+    shares = next(iter(maps + floats), None) if output.scored else None
     if not labels and not shares:
         raise BadArtifact("A classification graph needs an output of labels, int64 or string.")
     return (labels[0] if labels else None), shares

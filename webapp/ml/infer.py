@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PROBABILITIES: Final = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99)
 MOST_CATEGORIES: Final = 50
 MOST_CLASSES: Final = 100
+#: Items that a ranking answers with where nobody says.
+USUAL_TOP: Final = 5
 _FEW_FLOAT_CLASSES = 2
 
 
@@ -160,6 +162,8 @@ def _edited(features: list[dict[str, Any]], output: dict[str, Any], edits: dict[
     edited = of_output.get("classes", output["classes"])
     if not isinstance(edited, list) or values != [_value(choice) for choice in edited]:
         raise BadArtifact(f"#/output/classes must keep the model's values and order: {values}.")
+    if of_output.get("kind") == "ranking":
+        of_output = {"top": min(USUAL_TOP, len(values))} | of_output
     return {"features": merged, "output": output | of_output}
 
 

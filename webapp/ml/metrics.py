@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,44 @@ def _of_class(confusion: Any, i: int) -> dict[str, Any]:
         "support": true,
         "intervals": intervals.of_class(hits, true, answered),
     }
+
+
+def ranking(truth: list[Any], scores: Sequence[Sequence[float]], items: list[Any], k: int) -> dict[str, Any]:
+    """Precision, recall, MAP and NDCG of the first k items, and MRR of the whole order, each the mean over the rows.
+
+    `scores` is rows × items; the truth of a row is one item, or a list of those that were right, all alike. With one,
+    recall is the share of rows that have it among the first k. Rows without any item of the model are left out;
+    raises BadArtifact where none is left. Formulas: Manning, Raghavan and Schütze (2008), chapter 8; NDCG with
+    gains of 1 and the logarithm to base 2 of Järvelin and Kekäläinen (2002).
+    """
+    place = {value: i for i, value in enumerate(items)} | {str(value): i for i, value in enumerate(items)}
+    found = []
+    for right, row in zip(truth, scores, strict=True):
+        wanted = {
+            place[v] for v in (right if isinstance(right, (list, tuple, set)) else [right]) if v in place
+        }
+        if wanted:
+            order = sorted(range(len(row)), key=lambda i: -row[i])
+            found.append(_ranked(wanted, order, k))
+    if not found:
+        raise BadArtifact(
+            f"No value of the target is an item of the model: it has {shown(truth[0])}, "
+            f"the model {', '.join(map(shown, items[:5]))}. Give the column the model was trained on."
+        )
+    names = ("precision_at_k", "recall_at_k", "map_at_k", "mrr", "ndcg_at_k")
+    means = np.array(found).mean(axis=0).tolist()
+    return {"k": k, **dict(zip(names, means, strict=True))}
+
+
+def _ranked(wanted: set[int], order: list[int], k: int) -> tuple[float, ...]:
+    hits = [item in wanted for item in order[:k]]
+    precision = sum(hits) / k
+    most = min(len(wanted), k)
+    average = sum(sum(hits[: i + 1]) / (i + 1) for i, hit in enumerate(hits) if hit) / most
+    gained = sum(1 / log2(i + 2) for i, hit in enumerate(hits) if hit)
+    ideal = sum(1 / log2(i + 2) for i in range(most))
+    first = next(i for i, item in enumerate(order, 1) if item in wanted)
+    return precision, sum(hits) / len(wanted), average, 1 / first, gained / ideal
 
 
 def regression(truth: list[float], predicted: list[float]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from webapp.ml.measuring import measure
 from webapp.ml.onnx_files import check_onnx, onnx_layout
 from webapp.ml.profile import profile
 from webapp.ml.sampling import Labelled, labelled, named, ordered, trained_layout
-from webapp.ml.schema import Schema
+from webapp.ml.schema import Output, Schema
 from webapp.ml.store import describe
 
 if TYPE_CHECKING:
@@ -283,12 +283,12 @@ def _answered(engine: Engine, rows: Rows) -> Answers:
 def _refuse_other_answers(engine: Engine, schema: Schema, rows: Rows) -> None:
     """Raises BadArtifact for a graph that takes rows but does not answer each of them as the schema says."""
     values, shares = _answered(engine, rows)
-    if schema.output.kind == "classification":
-        _refuse_other_classes(values, shares, [choice.value for choice in schema.output.classes])
+    if schema.output.kind != "regression":
+        _refuse_other_classes(values, shares, schema.output)
     (alone,), share = _answered(engine, rows[:1])
     if shares is not None:  # which decide, since a label can hang on the last bit of a tie
         agree = np.allclose(share or [], shares[0], atol=ROUNDING)
-    elif schema.output.kind == "classification":
+    elif schema.output.kind != "regression":
         agree = alone == values[0]
     else:
         agree = abs(alone - values[0]) <= ROUNDING * max(map(abs, values))
@@ -299,7 +299,8 @@ def _refuse_other_answers(engine: Engine, schema: Schema, rows: Rows) -> None:
         )
 
 
-def _refuse_other_classes(values: list[Any], shares: list[list[float]] | None, classes: list[Any]) -> None:
+def _refuse_other_classes(values: list[Any], shares: list[list[float]] | None, output: Output) -> None:
+    classes = [choice.value for choice in output.classes]
     strange = [value for value in values if value not in classes]
     if strange:
         raise BadArtifact(
@@ -313,7 +314,7 @@ def _refuse_other_classes(values: list[Any], shares: list[list[float]] | None, c
             f"The graph gives probabilities of the shape {shape} for {len(values)} rows and {len(classes)} classes; "
             "export it with one for each row and class, or with the label alone."
         )
-    if np.min(shares) < -TOLERANCE or np.max(shares) > 1 + TOLERANCE:
+    if output.probabilities and (np.min(shares) < -TOLERANCE or np.max(shares) > 1 + TOLERANCE):
         raise BadArtifact(
             "The graph gives probabilities below 0 or above 1; end it with Softmax, or export the label alone."
         )
@@ -324,6 +325,9 @@ def _scores(schema: Schema, engine: Engine, sample: Labelled) -> dict[str, Any]:
     if schema.output.kind == "regression":
         return {"n_rows": len(values)} | metrics.regression(sample.truth, values)
     classes = [choice.value for choice in schema.output.classes]
+    if schema.output.kind == "ranking":
+        ranked = metrics.ranking(sample.truth, shares or [], classes, schema.output.top or 1)
+        return {"n_rows": len(values)} | ranked
     return {"n_rows": len(values)} | metrics.classification(sample.truth, values, shares, classes)
 
 

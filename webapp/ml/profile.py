@@ -49,7 +49,7 @@ def _column(feature: Feature, values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _output(schema: Schema, values: Sequence[Any]) -> dict[str, Any]:
-    if schema.output.kind == "classification":
+    if schema.output.kind != "regression":
         return {"counts": _counts(values)}
     return _binned([value for value in values if isinstance(value, (int, float))])
 

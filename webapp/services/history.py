@@ -39,8 +39,8 @@ class Record:
     id: str
     model: str
     version: str
-    #: The class as the model gave it, or the number.
-    prediction: str | float | bool | None
+    #: The class as the model gave it, the items of a ranking in order, or the number.
+    prediction: str | float | bool | list[Any] | None
     #: The class as displayed; None for regression.
     label: str | None
     #: The number for regression, in `unit`; None for classification.
@@ -49,6 +49,8 @@ class Record:
     score: float | None
     unit: str | None
     probabilities: dict[str, float] | None
+    #: item, label and score of each, in order; None but for rankings.
+    ranking: list[dict[str, Any]] | None
     #: feature, kind and detail of each.
     warnings: list[dict[str, str]]
     warned: int
@@ -83,6 +85,10 @@ class Record:
     seq: int
     #: When, by whom and why; None unless erased.
     erasure: Erasure | None
+
+    def rank(self, label: object) -> int | None:
+        """The place of an item in the ranking, from 1; None where it is not among those answered."""
+        return next((n for n, one in enumerate(self.ranking or (), 1) if one["label"] == label), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +265,7 @@ def _record(row: Row[Any], erasures: Mapping[int, Erasure]) -> Record:
         prediction=output.get("prediction"),
         unit=output.get("unit"),
         probabilities=output.get("probabilities"),
+        ranking=output.get("ranking"),
         warnings=output.get("warnings", []),
         inputs=inputs.get("received"),
         used=inputs.get("used", inputs.get("received")),

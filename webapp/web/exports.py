@@ -113,6 +113,8 @@ def lines(records: Iterable[Record], columns: dict[str, Field]) -> Iterator[byte
 
 def _cell(field: Field, record: Record) -> Any:
     value = field.read(record)
+    if isinstance(value, list):
+        return orjson.dumps(value).decode()
     return rfc3339(value) if field.type == "moment" else value
 
 

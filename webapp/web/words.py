@@ -62,6 +62,7 @@ NAMES: dict[str, Mapping[str, Any]] = {
     "task": {
         "classification": lazy_gettext("classification"),
         "regression": lazy_gettext("regression"),
+        "ranking": lazy_gettext("ranking"),
     },
     "sample": {
         "test data": lazy_gettext("test data"),
@@ -77,6 +78,12 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "rmse": "RMSE",
         "r2": "R²",
         "median_absolute_error": lazy_gettext("Median absolute error"),
+        "k": lazy_gettext("First places that count, k"),
+        "precision_at_k": lazy_gettext("Precision in the first k"),
+        "recall_at_k": lazy_gettext("Recall in the first k"),
+        "map_at_k": lazy_gettext("Mean average precision in the first k"),
+        "mrr": lazy_gettext("Mean reciprocal rank"),
+        "ndcg_at_k": lazy_gettext("NDCG of the first k"),
         "n_rows": lazy_gettext("Rows"),
     },
     "card_part": {

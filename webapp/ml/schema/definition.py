@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from webapp.errors import Problem
@@ -71,7 +71,7 @@ class Schema:
         """Plain JSON types; `from_dict` gives an equal schema back."""
         return {
             "features": [documents.feature(feature) for feature in self.features],
-            "output": documents.plain(asdict(self.output)),
+            "output": documents.output(self.output),
         }
 
     @classmethod

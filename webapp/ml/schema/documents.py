@@ -19,6 +19,8 @@ MAX_FEATURES: Final = 10_000
 #: PostgreSQL takes no NUL in a text.
 #: Characters, as much as an image of some kB needs.
 LONGEST_EXAMPLE: Final = 20_000
+#: Items of an answer.
+MOST_RANKED: Final = 100
 STORABLE: Final = r"^[^\x00]*$"
 
 
@@ -39,6 +41,14 @@ def feature(of: Feature) -> dict[str, Any]:
     for name in ("group", "image"):
         if stored[name] is None:
             del stored[name]
+    return stored
+
+
+def output(of: Output) -> dict[str, Any]:
+    """The stored form; as of features, what came later and is not given leaves no trace."""
+    stored: dict[str, Any] = plain(asdict(of))
+    if of.top is None:
+        del stored["top"]
     return stored
 
 
@@ -216,7 +226,10 @@ _IMAGE: Final[dict[str, tuple[Test, str]]] = {
     **dict.fromkeys(("mean", "std"), (lambda v: isinstance(v, (list, tuple)), said("a list of numbers"))),
 }
 _OUTPUT: Final[dict[str, tuple[Test, str]]] = {
-    "kind": (lambda v: v in ("classification", "regression"), said("classification or regression")),
+    "kind": (
+        lambda v: v in ("classification", "regression", "ranking"),
+        said("classification, regression or ranking"),
+    ),
     "target": (_text(200), said("a text of at most 200 characters")),
     "label": (_text(200), said("a text of at most 200 characters")),
     "classes": (
@@ -225,6 +238,10 @@ _OUTPUT: Final[dict[str, tuple[Test, str]]] = {
     ),
     "unit": (_optional(_text(40)), said("a text of at most 40 characters, or null")),
     "probabilities": (lambda v: isinstance(v, bool), said("true or false")),
+    "top": (
+        lambda v: v is None or (type(v) is int and 1 <= v <= MOST_RANKED),
+        said("a whole number, 1 to {most}", most=MOST_RANKED),
+    ),
 }
 
 
@@ -274,6 +291,14 @@ def _output(data: object) -> Output:
     output = Output(**members)
     if output.kind == "classification" and not output.classes:
         raise BadArtifact(said("#/output: a classification needs its classes."))
+    if output.kind == "ranking" and len(output.classes) < 2:
+        raise BadArtifact(
+            said("#/output: a ranking needs items to rank; publish a model that tells classes apart.")
+        )
+    if (output.kind == "ranking") != (output.top is not None):
+        raise BadArtifact(
+            said("#/output/top: a ranking, and nothing else, needs the number of items it answers with.")
+        )
     if len({c.label for c in output.classes}) < len(output.classes):
         raise BadArtifact(
             said("#/output/classes has a label twice; people could not tell these classes apart.")

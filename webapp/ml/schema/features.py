@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -64,14 +65,28 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the model answers with; `classes` are in the order of its probabilities."""
+    """What the model answers with; `classes` are in the order of its probabilities, or scores.
 
-    kind: Literal["classification", "regression"]
+    A ranking scores each of its classes, the items, and answers with the first `top` of them in order.
+    """
+
+    kind: Literal["classification", "regression", "ranking"]
     target: str
     label: str
     classes: tuple[Choice, ...] = ()
     unit: str | None = None
     probabilities: bool = False
+    #: for rankings
+    top: int | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the model says a number of every class: a probability, or for a ranking any score."""
+        return self.probabilities or self.kind == "ranking"
+
+    def ranked(self, scores: Sequence[float]) -> list[int]:
+        """Places in `classes` of the first `top` items; of equal scores the earlier item comes first."""
+        return sorted(range(len(scores)), key=lambda i: -scores[i])[: self.top]
 
     def class_label(self, value: Scalar) -> str:
         """The words for a class value; the value itself when it has none."""

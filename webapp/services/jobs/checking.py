@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from webapp.errors import printable
+from webapp.ml.schema import Schema
 from webapp.services import registry
 from webapp.services.cells import safe
 from webapp.services.desk import Desk
@@ -89,7 +90,7 @@ def check(desk: Desk, actor: Actor, job: JobView, go_on: GoOn) -> dict[str, Any]
     about = {
         "how": how.to_dict(),
         "names": names,
-        "classes": [c.label for c in schema.output.classes] if schema.output.probabilities else [],
+        "classes": [c.label for c in schema.output.classes] if _shares(schema) else [],
         "carried": plan.carried,
         "left_out": plan.left_out,
         "preview": preview,
@@ -107,6 +108,11 @@ def check(desk: Desk, actor: Actor, job: JobView, go_on: GoOn) -> dict[str, Any]
         raise Unreadable(said("There is a heading and no row under it; add some."))
     written.replace(folder / "problems.csv")
     return {**about, **found.to_dict(), "rows": found.rows, "bad": found.bad}
+
+
+def _shares(schema: Schema) -> bool:
+    """Whether an answer has a probability of every class; a ranking names its first items instead."""
+    return schema.output.probabilities and schema.output.kind == "classification"
 
 
 class Refusal(Unreadable):

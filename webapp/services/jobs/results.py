@@ -100,9 +100,11 @@ def lines(
         if isinstance(answer, Refused):
             own[good.place] = (None, None, *none, None, None, "; ".join(p.detail for p in answer.problems))
             continue
-        key = answer.label, answer.prediction
-        if answer.label is None:
-            cells: Sequence[Any] = (dialect.number(answer.prediction), None)
+        key = answer.label, answer.prediction if answer.ranking is None else None
+        if answer.ranking is not None:
+            cells: Sequence[Any] = (as_json(answer.prediction), safe(answer.label))
+        elif answer.label is None:
+            cells = (dialect.number(answer.prediction), None)
         elif key not in known:
             cells = known[key] = (safe(answer.prediction), safe(answer.label))
         else:

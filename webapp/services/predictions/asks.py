@@ -49,6 +49,10 @@ class Made:
     created_us: int
     unit: str | None = None
     experiment: str | None = None
+    #: Of a ranking: the first items with their labels and scores, in order; `prediction` has the items alone.
+    ranking: list[dict[str, Any]] | None = None
+    #: Of a ranking by probabilities: that of its first item.
+    score: float | None = None
 
 
 @dataclass(slots=True)

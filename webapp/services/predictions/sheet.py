@@ -71,7 +71,7 @@ class Sheet:
         about = subject if subject is not None else self.ask.subject
         inputs, output = orjson.dumps(self._inputs(received, checked, about)), orjson.dumps(_output(made))
         salts = os.urandom(2 * SALT_BYTES)
-        score = made.probabilities[made.label] if made.probabilities and made.label else None
+        score = made.probabilities[made.label] if made.probabilities and made.label else made.score
         value = given.value if made.label is None else None
         answer = (made.label, value, score, len(made.warnings), given.cached, given.engine)
         texts = (inputs.decode(), output.decode(), salts, "active", self._experiment)
@@ -94,7 +94,8 @@ class Sheet:
 
     def _present(self, checked: Checked, given: Given) -> Made:
         labels, scores = self._chosen.labels, given.probabilities
-        return Made(
+        ranking = self._ranking(scores) if self._schema.output.kind == "ranking" and scores else None
+        made = Made(
             new_id("pred"),
             self._chosen.model,
             self._chosen.number,
@@ -108,10 +109,22 @@ class Sheet:
             self._schema.output.unit,
             self._experiment,
         )
+        if ranking is not None:
+            made.ranking, made.prediction = ranking, [one["item"] for one in ranking]
+            made.label, made.probabilities = ranking[0]["label"], None
+            made.score = ranking[0]["score"] if self._schema.output.probabilities else None
+        return made
+
+    def _ranking(self, scores: list[float]) -> list[dict[str, Any]]:
+        items = self._schema.output.classes
+        return [
+            {"item": items[i].value, "label": items[i].label, "score": scores[i]}
+            for i in self._schema.output.ranked(scores)
+        ]
 
 
 def _output(made: Made) -> dict[str, Any]:
-    output = {
+    told: dict[str, Any] = {
         "prediction": made.prediction,
         "label": made.label,
         "probabilities": made.probabilities,
@@ -119,8 +132,8 @@ def _output(made: Made) -> dict[str, Any]:
         "unit": made.unit,
     }
     if made.experiment is not None:
-        output["experiment"] = made.experiment
-    return output
+        told["experiment"] = made.experiment
+    return told if made.ranking is None else told | {"ranking": made.ranking, "score": made.score}
 
 
 def _warning(warning: Warning) -> dict[str, str]:

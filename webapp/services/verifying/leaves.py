@@ -264,4 +264,5 @@ def _columns_agree(inputs: bytes, output: bytes, columns: Sequence[Any]) -> bool
     if label is None:
         return bool(told["prediction"] == value) and score is None
     shares = told["probabilities"]
-    return value is None and score == (shares[label] if shares else None)
+    kept = told["score"] if "ranking" in told else shares[label] if shares else None
+    return value is None and score == kept

@@ -112,6 +112,7 @@ def _told(told: Told) -> dict[str, Any]:
         "prediction": kept.prediction,
         "label": kept.label,
         "probabilities": kept.probabilities,
+        **({} if kept.ranking is None else {"ranking": kept.ranking}),
         "unit": kept.unit,
         "warnings": kept.warnings,
         "reviews": [
