@@ -87,7 +87,10 @@ def test_lists_say_what_an_image_is_and_the_record_holds_it(app: Flask, api: Cli
 def test_an_image_is_taken_with_its_data_uri_and_with_line_breaks(app: Flask, api: Client) -> None:
     publish_demo(app, "digits")
     text = packaged("digits")[3]["image"].iloc[0]
-    for form in (f"data:image/png;base64,{text}", "\n".join(text[i : i + 76] for i in range(0, len(text), 76))):
+    for form in (
+        f"data:image/png;base64,{text}",
+        "\n".join(text[i : i + 76] for i in range(0, len(text), 76)),
+    ):
         status, made = api("alice")("POST", "/models/digits/predict", {"inputs": {"image": form}})
         assert status == 200, made
 
