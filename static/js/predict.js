@@ -112,6 +112,25 @@ function nudge(event, input, band) {
   input.dispatchEvent(changed());
 }
 
+// An image that was chosen is shown before it is sent.
+for (const input of ask.querySelectorAll("input[type=file]")) {
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    if (!file) return;
+    const reader = new FileReader();
+    reader.addEventListener("load", () => {
+      const picture = Object.assign(document.createElement("p"), { className: "picture" });
+      const image = Object.assign(document.createElement("img"), { src: reader.result, alt: file.name });
+      const name = Object.assign(document.createElement("span"), { className: "small dim", textContent: file.name });
+      image.addEventListener("load", () => picture.classList.toggle("tiny", image.naturalWidth <= 64));
+      picture.append(image, name);
+      input.closest(".field").querySelector(".picture")?.remove();
+      input.before(picture);
+    });
+    reader.readAsDataURL(file);
+  });
+}
+
 // A whole row pasted into a single field is put where it belongs.
 ask.addEventListener("paste", (event) => {
   const text = event.clipboardData?.getData("text/plain") ?? "";

@@ -13,6 +13,10 @@ the engine that serves: `onnx`, or `sklearn` with the reason why ONNX does not. 
 estimator's own labels, probabilities (within 1e-5) and values (within a relative 1e-5). Written by
 `python -m tests.ml.write_estimators`.
 
+A classifier can answer with a [ranking](commands.md#the-file-of---schema) of its classes instead; where it has no
+probabilities, `decision_function` scores them. One that was fitted on flat pixels can [look at
+images](../how-to/images.md).
+
 | estimator | one row | many rows | reason |
 |---|---|---|---|
 """

@@ -21,6 +21,7 @@ from sqlalchemy import update
 
 from tests import handing_in
 from tests.conftest import CAST, MODELS
+from tests.demo_desk import publish_demo
 from tests.texts import LETTERS, read
 from tests.web.conftest import Browser
 from webapp import auth
@@ -28,10 +29,11 @@ from webapp.db import Prediction
 from webapp.db.base import transaction
 from webapp.ml.packaging import LIBRARIES, Package
 from webapp.ml.schema import Schema
-from webapp.services import experiments, outcomes, registry, releases, reviews, sealing
+from webapp.services import experiments, outcomes, predictions, registry, releases, reviews, sealing
 from webapp.services.desk import Desk
 from webapp.services.jobs.running import run
 from webapp.services.people import Actor
+from webapp.services.predictions import Ask, Made
 from webapp.services.registry import ModelDetail
 from webapp.services.submissions import SubmissionView
 from webapp.services.submissions.running import run as run_submission
@@ -157,11 +159,13 @@ def world(
     batches = [_batch(app, alice, turns) for turns in range(3)]
     _release(desk, actor)
     _publish_others(desk, actor("paula"))
-    described = [registry.describe(desk.store, name, actor=None) for name in MODELS]
+    others = list(_others(app, actor("alice")))
+    described = [registry.describe(desk.store, name, actor=None) for name in (*MODELS, *OTHER_MODELS)]
     data = {text for model in described for text in of_model(model) if LETTERS.search(text)}
     data |= {
         *CAST,
         "case 7",
+        "case 8",
         "because",
         "rows.csv",
         "Werkzeug",
@@ -180,7 +184,7 @@ def world(
     }
     submitted = _submission(app, browser("dave"))
     verified = str(_verified(desk, actor("carol")))
-    more = [*batches, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
+    more = [*batches, *others, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
     compared = experiments.start(desk, None, "iris", "2", kind="split", share=0.5)
     asked("alice", **{"record-subject": "case 9"})
     numbered = {
@@ -234,6 +238,26 @@ def _published(desk: Desk) -> list[str]:
     return list(desk.store.manifest("iris", 1)["files"])
 
 
+def _others(app: Flask, alice: Actor) -> Iterator[str]:
+    """Pages of a model that looks at images and of one that ranks, with an answer of each."""
+    desk = app.extensions["desk"]
+    for name in OTHER_MODELS:
+        publish_demo(app, name)
+        schema = registry.describe(desk.store, name, actor=None).schema
+        ask = Ask(name, [schema.example()], "form", name, 1, subject="case 8")
+        [made] = predictions.make(desk, alice, ask)
+        assert isinstance(made, Made)
+        if made.ranking:
+            outcomes.report(desk.store, alice, made.id, made.ranking[1]["label"], "form")
+            outcomes.report(desk.store, alice, made.id, "Soup", "form")
+        yield f"/models/{name}"
+        yield f"/models/{name}/predict"
+        yield f"/models/{name}/predict?example=1"
+        yield f"/models/{name}/predict?record={made.id}"
+        yield f"/predictions/{made.id}"
+        yield f"/predictions/{made.id}/print"
+
+
 def _verified(desk: Desk, carol: Actor) -> int:
     """Seal, damage, and verify against checkpoints from elsewhere, one of them wrong; then ask for another."""
     sealing.seal(desk.seals.keys)
@@ -270,6 +294,7 @@ def _batch(app: Flask, browser: Browser, turns: int) -> str:
 
 ROWS = b"sepal_length,sepal_width,petal_length,petal_width,case\n5.1,3.5,1.4,0.2,a\n5.1,3.5,x,0.2,b\n"
 #: What stands in addresses, by the page or for all of them.
+OTHER_MODELS = ("digits", "recommendation")
 STANDING = {
     "admin": "bob",
     "name": "iris",

@@ -34,6 +34,7 @@ _TURNS: Final = {
     2: ("FLIP_LEFT_RIGHT",), 3: ("ROTATE_180",), 4: ("FLIP_TOP_BOTTOM",), 5: ("TRANSPOSE",),
     6: ("ROTATE_270",), 7: ("TRANSVERSE",), 8: ("ROTATE_90",),
 }  # fmt: skip
+_TINY: Final = 64
 _ORIENTATION: Final = 0x0112
 
 
@@ -133,6 +134,12 @@ def data_uri(value: object) -> str:
         if re.fullmatch(r"[A-Za-z0-9+/]+=*", encoded)
         else ""
     )
+
+
+def tiny(value: object) -> bool:
+    """Whether a value is the text of an image so small that its pixels have to be shown larger than they are."""
+    found = _glance(value)
+    return found is not None and max(found[0].width, found[0].height) <= _TINY
 
 
 def grey(spec: ImageSpec, level: int = 128) -> str:
