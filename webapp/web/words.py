@@ -14,7 +14,7 @@ from flask_babel import get_locale, gettext, lazy_gettext
 from markupsafe import Markup
 
 from webapp.ml.schema import Feature, unusual
-from webapp.ml.schema.images import data_uri, describe, tiny
+from webapp.ml.schema.images import MAX_BYTES, data_uri, describe, tiny
 from webapp.services.erased import BASES, REQUESTERS
 from webapp.services.filters import Filters
 from webapp.services.history import Record
@@ -387,7 +387,13 @@ def not_given(record: Record, features: Iterable[Feature]) -> list[str]:
     ]
 
 
-GLOBALS = {"class_of": class_of, "not_given": not_given, "data_uri": data_uri, "tiny_image": tiny}
+GLOBALS: dict[str, Any] = {
+    "class_of": class_of,
+    "not_given": not_given,
+    "data_uri": data_uri,
+    "tiny_image": tiny,
+    "image_kb": MAX_BYTES // 1000,
+}
 FILTERS: dict[str, Callable[..., Any]] = {
     **{table: partial(named, table) for table in NAMES},
     "told": told,
