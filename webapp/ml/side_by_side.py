@@ -69,7 +69,7 @@ def side_by_side(
     alike: int | None = unlike.count(0.0)
     if kind == "regression":
         alike = None if within is None else sum(gap <= within for gap in gaps or ())
-    labels, changes = _changes(before, after, *answers) if kind == "classification" else ([], [])
+    labels, changes = _changes(before, after, *answers) if kind != "regression" else ([], [])
     return SideBySide(
         rows=len(asked.numbers),
         left_out=len(rows) - len(asked.numbers),
@@ -153,4 +153,4 @@ def _most(
 
 def _told(version: Predictor, value: Any) -> Any:
     output = version.schema.output
-    return output.class_label(value) if output.kind == "classification" else value
+    return value if output.kind == "regression" else output.class_label(value)
