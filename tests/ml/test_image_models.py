@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from webapp.errors import BadArtifact
+from webapp.ml import chamber
+from webapp.ml.chamber import Given
+from webapp.ml.intake import Order
+from webapp.ml.loader import save_skops
 from webapp.ml.packaging import Package, package
 from webapp.ml.runtime import Predictor
 from webapp.ml.schema import ImageSpec
@@ -196,3 +202,15 @@ def test_the_profile_counts_images_by_their_brightness() -> None:
     assert 0 < (learned.minimum or 0) < (learned.maximum or 0) < 1
     dark = made.schema.check({"photo": grey(SPEC, 0)})
     assert [w.kind for w in dark.warnings] == ["outside_range"]
+
+
+def test_images_are_decoded_where_a_model_is_inspected_apart(tmp_path: Path) -> None:
+    fitted = LogisticRegression(max_iter=500).fit(pixels(), images()[1])
+    model, X, y = save_skops(fitted), *images()
+    edits = {"features": {"photo": {"kind": "image", "image": {"width": 6, "height": 4, "channels": 3}}}}
+    (tmp_path / "model").write_bytes(model)
+    (tmp_path / "data").write_text(X.assign(colour=y).to_csv(index=False))
+    order, given = Order("skops", "colour", edits=edits), Given(tmp_path / "model", tmp_path / "data")
+    made = chamber.inspect(order, given, sha256(model).hexdigest(), chamber.USUAL, folder=tmp_path)
+    assert made.package.manifest["metrics"]["accuracy"] == 1
+    assert answers(made.package) == fitted.predict(pixels()).tolist()
