@@ -63,7 +63,9 @@ class Settings(BaseSettings):
         12, ge=1, le=168, description="A browser session ends after this long in any case."
     )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request body.")
-    max_upload_bytes: int = Field(2**30, ge=1024, description="Largest upload: the file of a batch, or the files of a submission.")
+    max_upload_bytes: int = Field(
+        2**30, ge=1024, description="Largest upload: the file of a batch, or the files of a submission."
+    )
     publish_memory_mb: int = Field(
         2048,
         ge=64,
@@ -71,7 +73,10 @@ class Settings(BaseSettings):
         description="Memory that inspecting a model may take, besides that of the libraries.",
     )
     publish_seconds: int = Field(
-        300, ge=1, le=86400, description="Seconds that inspecting a model may take, once the libraries are there."
+        300,
+        ge=1,
+        le=86400,
+        description="Seconds that inspecting a model may take, once the libraries are there.",
     )
     max_rows: int = Field(10_000, ge=1, description="Most rows in one predict request.")
     rate_limit: int = Field(
@@ -84,7 +89,7 @@ class Settings(BaseSettings):
     )
     job_worker: bool = Field(
         True,
-        description="Run a worker for batches and submissions beside the web workers; false where `flask worker` runs elsewhere.",
+        description="Run a worker for batches and submissions beside the web workers; false where `flask worker` runs apart.",
     )
     seal_seconds: float = Field(
         2, ge=0.2, le=60, description="The record is sealed this often, where something has come to it."
