@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
     job_worker: bool = Field(
         True,
-        description="Run a worker for batches and submissions beside the web workers; false where `flask worker` runs apart.",
+        description="Run a worker for batches and submissions beside the web workers; false where one runs apart.",
     )
     seal_seconds: float = Field(
         2, ge=0.2, le=60, description="The record is sealed this often, where something has come to it."
