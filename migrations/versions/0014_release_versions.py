@@ -18,7 +18,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=49), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("version_id", sa.Integer(), nullable=False),
-        sa.Column("instead_of_id", sa.Integer(), nullable=True),
         sa.Column("reason", sa.String(length=2000), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("asked_by", sa.Integer(), nullable=False),
@@ -43,7 +42,6 @@ def _keys() -> list[sa.ForeignKeyConstraint]:
     of = {
         "model_id": "models.id",
         "version_id": "model_versions.id",
-        "instead_of_id": "model_versions.id",
         "asked_by": "users.id",
         "decided_by": "users.id",
     }

@@ -175,6 +175,15 @@ def test_a_release_ends_the_comparison(desk: Desk, actor: Cast) -> None:
     assert shadows() == []
 
 
+def test_a_publication_that_goes_live_ends_it_too(
+    desk: Desk, actor: Cast, packages: dict[str, Any]
+) -> None:
+    made = start(desk, None)
+    registry.publish(desk.store, packages["iris"][1], name="iris", title="", promote=True)
+    assert experiments.get(None, made.id).ended_us is not None
+    assert releases.history("iris", actor=None)[0].instead_of == "1"
+
+
 def test_only_one_comparison_runs_and_only_of_what_compares(desk: Desk, actor: Cast) -> None:
     paula = actor("paula")
     with pytest.raises(NotAllowed):

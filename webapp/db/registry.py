@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from webapp.db.users import User
 from webapp.extensions import Base
 
-LIVE = "live"
+LIVE, CANDIDATE = "live", "candidate"
 
 
 class Model(Base):
@@ -89,8 +89,6 @@ class PromotionRequest(Base):
     id: Mapped[str] = mapped_column(String(49), primary_key=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
     version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
-    #: What answered when it was asked; a request outlives no other release.
-    instead_of_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     reason: Mapped[str] = mapped_column(String(2000))
     #: waiting, approved, refused, withdrawn or outdated.
     state: Mapped[str] = mapped_column(String(12), default="waiting")
@@ -99,5 +97,5 @@ class PromotionRequest(Base):
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     decided_us: Mapped[int | None] = mapped_column(BigInteger)
 
-    version: Mapped[ModelVersion] = relationship(foreign_keys=[version_id])
+    version: Mapped[ModelVersion] = relationship()
     asker: Mapped[User] = relationship(foreign_keys=[asked_by])

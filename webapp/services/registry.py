@@ -18,6 +18,7 @@ from webapp.ml.packaging import Package
 from webapp.ml.schema import Schema
 from webapp.ml.store import MODEL_NAME, Store
 from webapp.services import audit, model_access, people
+from webapp.services.answering import make_live, proof
 from webapp.services.clock import now_us
 from webapp.services.people import Actor
 from webapp.wording import said
@@ -110,7 +111,7 @@ def publish(
         live = promote or not last
         model.revision += 1
         facts = {"model": name, "version": number, **proof(row), "live": live}
-        if live and (before := point(s, model, LIVE, row)) is not None:
+        if live and (before := make_live(s, model, row, actor)) is not None:
             facts["from"] = before.number
         audit.append(s, "publish", actor.id if actor else None, facts)
         made = VersionInfo(str(number), row.digest, row.created_us, live)
@@ -176,19 +177,6 @@ def _register(
     s.add(row)
     s.flush()
     return row
-
-
-def point(s: Session, model: Model, alias: str, row: ModelVersion) -> ModelVersion | None:
-    """Let an alias lead to a version from the caller's commit on; returns the one it led to before."""
-    known = s.get(Alias, (model.id, alias), populate_existing=True)
-    before = None if known is None else known.version
-    s.merge(Alias(model_id=model.id, name=alias, version_id=row.id))
-    return before
-
-
-def proof(row: ModelVersion) -> dict[str, str]:
-    """What an event says of a version, by which its files can be told from any others."""
-    return {"artifact": row.digest, "manifest": row.manifest_hash, "schema": row.schema_hash}
 
 
 def list_models(actor: Actor | None) -> list[ModelInfo]:

@@ -12,10 +12,10 @@ from webapp.db.base import session, transaction
 from webapp.db.experiments import SHADOW, SPLIT
 from webapp.errors import Conflict, InvalidInput, NotFound, Problem
 from webapp.services import audit, registry
+from webapp.services.answering import end_comparison
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
 from webapp.services.people import Actor
-from webapp.services.releases.moving import end_comparison
 from webapp.services.releases.standing import releasers_only, take
 from webapp.services.releases.trial import attempt
 from webapp.wording import said

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from webapp.db import Model, PromotionRequest, User
 from webapp.db.base import transaction
 from webapp.errors import Conflict, NotAllowed, NotFound
-from webapp.services import audit, reasons, registry
+from webapp.services import audit, reasons
+from webapp.services.answering import proof
 from webapp.services.clock import now_us
 from webapp.services.desk import Desk
 from webapp.services.people import Actor
@@ -81,7 +82,7 @@ def _end(
         model.revision += 1
         asker = s.get_one(User, asked.asked_by).username
         told = {"model": name, "version": asked.version.number, "asked_by": asker, "request": asked.id}
-        audit.append(s, f"promotion-{state}", actor.id, told | registry.proof(asked.version) | facts)
+        audit.append(s, f"promotion-{state}", actor.id, told | proof(asked.version) | facts)
         return model.revision
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.db import Alias, Experiment, Model, ModelVersion, PromotionRequest
+from webapp.db import Alias, Model, ModelVersion, PromotionRequest
 from webapp.db.base import transaction
 from webapp.db.registry import LIVE
 from webapp.errors import Conflict, InvalidInput, NotFound, Problem
 from webapp.ml.store import MODEL_NAME
 from webapp.services import audit, reasons, registry
+from webapp.services.answering import make_live, point, proof
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
 from webapp.services.people import Actor
 from webapp.services.releases import past
-from webapp.services.releases.standing import CANDIDATE, releasers_only, take
+from webapp.services.releases.standing import releasers_only, take
 from webapp.services.releases.trial import attempt
 from webapp.wording import said
 
@@ -95,10 +96,10 @@ def set_alias(
     with transaction() as s:
         model = take(s, name, actor, revision)
         row = registry.find_version(name, version, None, actor)
-        before = registry.point(s, model, alias, row)
+        before = point(s, model, alias, row)
         if before is not None and before.id == row.id:
             raise Conflict(said("{alias} leads to version {version} already.", alias=alias, version=version))
-        facts = {"alias": alias, "version": row.number, **registry.proof(row), **_from(before)}
+        facts = {"alias": alias, "version": row.number, **proof(row), **_from(before)}
         return _changed(s, model, actor, "alias", alias, version, facts | trial.facts())
 
 
@@ -120,32 +121,9 @@ def answer_with(
     s: Session, model: Model, row: ModelVersion, actor: Actor | None, kind: str, facts: dict[str, Any]
 ) -> Released:
     """Make `row` live, inside the transaction in which the caller took the model."""
-    before = registry.point(s, model, LIVE, row)
-    candidate = s.get(Alias, (model.id, CANDIDATE), populate_existing=True)
-    if candidate is not None and candidate.version_id == row.id:
-        s.delete(candidate)  # it is no candidate any more
-    s.execute(
-        update(PromotionRequest)
-        .where(PromotionRequest.model_id == model.id, PromotionRequest.state == "waiting")
-        .values(state="outdated", decided_us=now_us())
-    )
-    end_comparison(s, model, actor)  # which was with the version that answered until now
-    told = {"version": row.number, **registry.proof(row), "live": True, **_from(before), **facts}
+    before = make_live(s, model, row, actor)
+    told = {"version": row.number, **proof(row), "live": True, **_from(before), **facts}
     return _changed(s, model, actor, kind, LIVE, str(row.number), told)
-
-
-def end_comparison(s: Session, model: Model, actor: Actor | None) -> bool:
-    """End whatever comparison of a model runs, inside the caller's transaction; whether there was one."""
-    running = s.scalar(
-        select(Experiment.id).where(Experiment.model_id == model.id, Experiment.ended_us.is_(None))
-    )
-    if running is None:
-        return False
-    s.execute(update(Experiment).where(Experiment.id == running).values(ended_us=now_us()))
-    model.revision += 1
-    facts = {"model": model.name, "experiment": running}
-    audit.append(s, "experiment-ended", actor.id if actor else None, facts)
-    return True
 
 
 def _changed(
@@ -172,13 +150,12 @@ def _ask(s: Session, model: Model, row: ModelVersion, actor: Actor, why: str) ->
         id=new_id("ask"),
         model_id=model.id,
         version_id=row.id,
-        instead_of_id=_live(s, model),
         reason=why,
         asked_by=actor.id,
         asked_us=now_us(),
     )
     s.add(asked)
-    facts = {"version": row.number, **registry.proof(row), "reason": why, "request": asked.id}
+    facts = {"version": row.number, **proof(row), "reason": why, "request": asked.id}
     made = _changed(s, model, actor, "promotion-asked", LIVE, str(row.number), facts)
     return Released(made.model, LIVE, made.version, made.revision, made.event, asked.id)
 

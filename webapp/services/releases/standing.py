@@ -16,7 +16,6 @@ from webapp.services import people, registry
 from webapp.services.people import Actor
 from webapp.wording import said
 
-CANDIDATE = "candidate"
 MAY_RELEASE = frozenset({"publisher", "admin"})
 
 
