@@ -16,7 +16,15 @@ from webapp.services.submissions import FILES, SubmissionView, Upload
 from webapp.wording import said
 
 ROWS = 50
-CARD = ("intended_use", "not_intended_use", "training_data", "caveats")
+CARD = (
+    "intended_use",
+    "not_intended_use",
+    "training_data",
+    "training_code",
+    "caveats",
+    "bias_and_ethics",
+    "contact",
+)
 
 blueprint = Blueprint("submissions", __name__)
 

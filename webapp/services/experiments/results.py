@@ -74,7 +74,7 @@ class _Told(NamedTuple):
     value: float | None
     shares: dict[str, float] | None
     warned: int
-    predict_us: int
+    predict_us: float
     truth: str | float | None
 
 
@@ -120,7 +120,8 @@ def _pairs(info: ExperimentInfo) -> list[tuple[_Told, _Told]]:
         .limit(MOST)
     )
     told = [tuple(row) for row in rows]
-    return [(_told(row[:5], row[10:]), _told(row[5:10], row[10:])) for row in told]
+    asked = Counter(row[5] for row in told)
+    return [(_told(row[:6], row[12:], asked[row[5]]), _told(row[6:12], row[12:], 1)) for row in told]
 
 
 def _shown(info: ExperimentInfo) -> dict[str, list[_Told]]:
@@ -133,8 +134,10 @@ def _shown(info: ExperimentInfo) -> dict[str, list[_Told]]:
     )
     numbers = _numbers(info)
     arms: dict[str, list[_Told]] = {info.champion: [], info.challenger: []}
-    for row in map(tuple, rows):
-        arms[numbers[row[7]]].append(_told(row[:5], row[5:7]))
+    told = [tuple(row) for row in rows]
+    asked = Counter(row[5] for row in told)
+    for row in told:
+        arms[numbers[row[8]]].append(_told(row[:6], row[6:8], asked[row[5]]))
     return arms
 
 
@@ -144,14 +147,15 @@ def _numbers(info: ExperimentInfo) -> dict[int, str]:
 
 
 def _columns(of: Any) -> tuple[Any, ...]:
-    return of.label, of.value, of.output, of.warned, of.timings
+    return of.label, of.value, of.output, of.warned, of.timings, of.request_id
 
 
-def _told(answer: Sequence[Any], outcome: Sequence[Any]) -> _Told:
-    label, value, output, warned, timings = answer
+def _told(answer: Sequence[Any], outcome: Sequence[Any], rows: int) -> _Told:
+    """One answer; `rows` were asked with it, among which the time of inference is shared out."""
+    label, value, output, warned, timings, _ = answer
     truth = outcome[0] if outcome[0] is not None else outcome[1]
     shares = orjson.loads(output)["probabilities"] if output else None
-    return _Told(label, value, shares, warned, orjson.loads(timings).get("predict", 0), truth)
+    return _Told(label, value, shares, warned, orjson.loads(timings).get("predict", 0) / rows, truth)
 
 
 def _arm(version: str, told: list[_Told]) -> Arm:
