@@ -180,18 +180,21 @@ RANKING = {
     "items": object_of({"item": {"type": ["string", "number", "boolean"]}, "label": TEXT, "score": NUMBER}),
     "description": "Of a ranking alone: its first items, in order, with their scores.",
 }
+#: Where the version has thresholds: the one reached by the answered class or, where none is, missed by least.
+THRESHOLD = object_of({"label": TEXT, "at_least": NUMBER, "reached": {"type": "boolean"}})
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Problem": object_of(
         {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "instance": TEXT},
         {"errors": {"type": "array", "items": object_of({"pointer": TEXT, "detail": TEXT})}},
     ),
     "Warning": object_of({"feature": TEXT, "kind": TEXT, "detail": TEXT}),
-    "Prediction": object_of(ANSWER, {"unit": _maybe(TEXT), "ranking": RANKING}),
+    "Prediction": object_of(ANSWER, {"unit": _maybe(TEXT), "ranking": RANKING, "threshold": THRESHOLD}),
     "Predictions": object_of({"predictions": {"type": "array", "items": {"type": "object"}}}),
     "Record": object_of(
         {**ANSWER, "prediction": {}, "inputs": {"type": ["object", "null"]}, "user": TEXT, "channel": TEXT},
         {
             "ranking": RANKING,
+            "threshold": THRESHOLD,
             "review": _maybe(TEXT),
             "outcome": _maybe(TEXT),
             "experiment": _maybe(TEXT),

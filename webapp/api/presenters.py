@@ -44,6 +44,8 @@ def prediction(made: Made | Refused) -> dict[str, Any]:
         answer["unit"] = made.unit
     if made.ranking is not None:
         answer["ranking"] = made.ranking
+    if made.threshold is not None:
+        answer["threshold"] = made.threshold
     return answer
 
 
@@ -203,6 +205,7 @@ def record(kept: Record) -> dict[str, Any]:
         "prediction": kept.prediction,
         "label": kept.label,
         "probabilities": kept.probabilities,
+        **({"threshold": kept.threshold} if kept.threshold else {}),
         "unit": kept.unit,
         "warnings": kept.warnings,
         "inputs": kept.inputs,

@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from webapp.errors import BadArtifact, ModelFailed
 from webapp.ml.layout import Layout, Rows, feeder, framer
-from webapp.ml.schema import Output
+from webapp.ml.schema import Output, Rule
 from webapp.wording import said
 
 Answers = tuple[list[Any], list[list[float]] | None]
@@ -107,6 +107,24 @@ def _decisions(estimator: Any) -> Callable[[Any], Any]:
         return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
 
     return decisions
+
+
+class DecidedEngine:
+    """Another engine, with the classes that the output's thresholds lead to; the probabilities stay as they are."""
+
+    def __init__(self, engine: Engine, output: Output) -> None:
+        self._engine = engine
+        self._choose = Rule(output.thresholds).choose
+        self._classes = [choice.value for choice in output.classes]
+
+    def answer(self, rows: Rows) -> Answers:
+        shares = self._engine.answer(rows)[1] or []
+        return [self._classes[self._choose(row)] for row in shares], shares
+
+
+def decided(engine: Engine, output: Output) -> Engine:
+    """The engine, asked by thresholds where there are any."""
+    return DecidedEngine(engine, output) if output.thresholds else engine
 
 
 def open_session(data: bytes) -> Any:

@@ -24,14 +24,8 @@ def classification(
     from sklearn import metrics  # heavy, and only used while publishing
 
     index = {value: i for i, value in enumerate(classes)}
-    written = {str(value): i for i, value in enumerate(classes)}  # a CSV file cannot tell 1 from "1"
-    found = [index.get(value, written.get(str(value))) for value in truth]
+    found = places(truth, classes)
     known = [i for i, place in enumerate(found) if place is not None]
-    if not known:
-        raise BadArtifact(
-            f"No value of the target is a class of the model: it has {shown(truth[0])}, "
-            f"the model {', '.join(map(shown, classes[:5]))}. Give the column the model was trained on."
-        )
     y = np.array([found[i] for i in known])
     p = np.array([index[predicted[i]] for i in known])
     all_classes = list(range(len(classes)))
@@ -104,6 +98,19 @@ def _ranked(wanted: set[int], order: list[int], k: int) -> tuple[float, ...]:
     ideal = sum(1 / log2(i + 2) for i in range(most))
     first = next(i for i, item in enumerate(order, 1) if item in wanted)
     return precision, sum(hits) / len(wanted), average, 1 / first, gained / ideal
+
+
+def places(truth: Sequence[Any], classes: Sequence[Any]) -> list[int | None]:
+    """Which class each true value is; None where it is none. Raises BadArtifact where none is any."""
+    index = {value: i for i, value in enumerate(classes)}
+    written = {str(value): i for i, value in enumerate(classes)}  # a CSV file cannot tell 1 from "1"
+    found = [index.get(value, written.get(str(value))) for value in truth]
+    if all(place is None for place in found):
+        raise BadArtifact(
+            f"No value of the target is a class of the model: it has {shown(truth[0])}, "
+            f"the model {', '.join(map(shown, classes[:5]))}. Give the column the model was trained on."
+        )
+    return found
 
 
 def regression(truth: list[float], predicted: list[float]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from webapp.errors import BadArtifact
-from webapp.ml import metrics
+from webapp.ml import costs, metrics
 from webapp.ml.compiler import TOLERANCE, compile_onnx
-from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, cause
+from webapp.ml.engines import Answers, Engine, OnnxEngine, SklearnEngine, cause, decided
 from webapp.ml.golden import golden
 from webapp.ml.image_models import completed, declared, fitted_layout, graph_layout
 from webapp.ml.infer import infer_schema
@@ -92,6 +92,7 @@ def package(
     """
     report = {} if report is None else report
     frame, target = named(X, y)
+    edits, prices = costs.apart(edits)
     tell("learning")
     if format == "onnx":
         parts = _from_onnx(model, frame, target, edits, report)
@@ -103,6 +104,14 @@ def package(
     tell("scoring")
     served = parts.engines.get("onnx") or parts.engines["sklearn"]
     scored = labelled(*named(*test), schema) if test else parts.sample
+    priced = {}
+    if prices is not None:
+        output, priced["costs"] = costs.choose(
+            prices, schema.output, scored.truth, served.answer(scored.rows)[1]
+        )
+        schema = Schema(schema.features, output)
+    served = decided(served, schema.output)
+    served_by = {name: decided(engine, schema.output) for name, engine in parts.engines.items()}
     files = parts.files | {
         "reference.json": _json(profile(schema, parts.sample, served.answer(parts.sample.rows)[0])),
         "rows.json": _json([dict(zip(schema.names, row, strict=True)) for row in kept]),
@@ -110,9 +119,9 @@ def package(
     }
     scores = _scores(schema, served, scored)
     tell("measuring")
-    engines = measure(parts.engines, kept, parts.reason)
+    engines = measure(served_by, kept, parts.reason)
     report["latency"] = engines.pop("latency")
-    report["metrics"] = {"on": "test data" if test else "training data"} | scores
+    report["metrics"] = {"on": "test data" if test else "training data"} | scores | priced
     manifest = {
         **parts.members,
         "files": describe(files),

@@ -7,10 +7,10 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from webapp.errors import BadArtifact, ModelFailed, NotFound, NotReady
-from webapp.ml.engines import Engine, OnnxEngine, SklearnEngine
+from webapp.ml.engines import Engine, OnnxEngine, SklearnEngine, decided
 from webapp.ml.layout import Layout, Rows
 from webapp.ml.loader import load_pickle, load_skops
-from webapp.ml.schema import Schema
+from webapp.ml.schema import Rule, Schema
 from webapp.ml.store import Store
 from webapp.wording import said
 
@@ -31,6 +31,8 @@ class Predictor:
 
     def __init__(self, schema: Schema, digest: str, costs: dict[str, Any], engines: dict[str, Any]) -> None:
         self.schema = schema
+        #: what turns probabilities into a class; None where the model's own answer is the most probable one
+        self.rule = Rule(schema.output.thresholds) if schema.output.thresholds else None
         #: hex SHA-256 of the model file
         self.digest = digest
         self._one: str = costs["one"]
@@ -86,7 +88,7 @@ class Predictor:
     def _engine(self, name: str) -> Engine:
         with self._lock:
             if name not in self._engines:
-                self._engines[name] = self._makers[name]()
+                self._engines[name] = decided(self._makers[name](), self.schema.output)
             return self._engines[name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -11,30 +12,30 @@ WORTH = 0.0002
 
 
 class AnswerCache:
-    """Least recently used answers by version digest and row values; least recent go first beyond `size`."""
+    """Answers by version, or what stands for one, and row values; beyond `size` the least recently used go first."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
-        self._kept: OrderedDict[tuple[str, tuple[Any, ...]], Any] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, tuple[Any, ...]], Any] = OrderedDict()
 
     def pays(self, cost: float) -> bool:
         """Whether an answer that takes `cost` seconds is worth remembering."""
         return cost > WORTH
 
-    def get(self, digest: str, values: tuple[Any, ...]) -> Any | None:
+    def get(self, version: Hashable, values: tuple[Any, ...]) -> Any | None:
         """The answer given before to these values, or None."""
-        answer = self._kept.get((digest, values))
+        answer = self._kept.get((version, values))
         if answer is not None:
             with suppress(KeyError):  # another thread may have forgotten it just now
-                self._kept.move_to_end((digest, values))
+                self._kept.move_to_end((version, values))
         return answer
 
     def forget(self) -> None:
         """Let go of all of them: among them may be one that was erased."""
         self._kept.clear()
 
-    def put(self, digest: str, values: tuple[Any, ...], answer: Any) -> None:
+    def put(self, version: Hashable, values: tuple[Any, ...], answer: Any) -> None:
         """Remember an answer."""
-        self._kept[digest, values] = answer
+        self._kept[version, values] = answer
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)

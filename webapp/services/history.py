@@ -51,6 +51,8 @@ class Record:
     probabilities: dict[str, float] | None
     #: item, label and score of each, in order; None but for rankings.
     ranking: list[dict[str, Any]] | None
+    #: label, at_least and reached of the threshold that settled the class; None where the version has none.
+    threshold: dict[str, Any] | None
     #: feature, kind and detail of each.
     warnings: list[dict[str, str]]
     warned: int
@@ -266,6 +268,7 @@ def _record(row: Row[Any], erasures: Mapping[int, Erasure]) -> Record:
         unit=output.get("unit"),
         probabilities=output.get("probabilities"),
         ranking=output.get("ranking"),
+        threshold=output.get("threshold"),
         warnings=output.get("warnings", []),
         inputs=inputs.get("received"),
         used=inputs.get("used", inputs.get("received")),

@@ -40,6 +40,7 @@ from webapp.web import (
     retention,
     subjects,
     submissions,
+    thresholds,
     words,
 )
 
@@ -76,7 +77,12 @@ def init_app(app: Flask) -> None:
     filters = words.FILTERS | events.FILTERS | {"unpacked": unpack}
     app.jinja_env.filters.update({name: _asked_each_time(filter) for name, filter in filters.items()})
     app.jinja_env.globals.update(
-        addresses.GLOBALS | assets.GLOBALS | carrying.GLOBALS | evidence.GLOBALS | words.GLOBALS,
+        addresses.GLOBALS
+        | assets.GLOBALS
+        | carrying.GLOBALS
+        | evidence.GLOBALS
+        | thresholds.GLOBALS
+        | words.GLOBALS,
         now_us=now_us,
     )
     app.context_processor(_frame)

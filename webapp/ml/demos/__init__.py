@@ -1,45 +1,29 @@
-"""The models a new desk starts with, trained from data that scikit-learn carries. Seeds are fixed."""
+"""The models a new desk starts with: from data that scikit-learn carries or that ship here, or invented.
+
+Seeds are fixed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict
 
-from webapp.ml.demos import digits, purchases, recommendation
+from webapp.ml.demos import digits, fraud, purchases, recommendation
+from webapp.ml.demos.demo import Demo, Sample, card, fitted
 
-Sample = tuple[Any, Any, Any, Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """`make` gives (fitted estimator, X, y, X_test, y_test) as DataFrames and Series; images are base64 in a column."""
-
-    name: str
-    title: str
-    description: str
-    make: Callable[[], Sample]
-    card: dict[str, str] = field(default_factory=dict)
-    edits: dict[str, Any] = field(default_factory=dict)
+__all__ = ["Demo", "demos"]
 
 
 def demos() -> list[Demo]:
     """Iris first: it is the default model of a new desk."""
-    return [_iris(), _breast_cancer(), _diabetes(), _purchase(), _digits(), _recommendation()]
-
-
-def _card(demo_title: str, description: str, training_data: str, caveats: str) -> dict[str, str]:
-    return {
-        "title": demo_title,
-        "description": description,
-        "intended_use": "Trying out the desk, and teaching.",
-        "not_intended_use": "Any decision about a person or a thing.",
-        "training_data": training_data,
-        "training_code": "webapp/ml/demos of this software",
-        "caveats": caveats,
-        "bias_and_ethics": "Not examined: it must decide about nobody.",
-        "contact": "Whoever runs this desk.",
-    }
+    return [
+        _iris(),
+        _breast_cancer(),
+        _diabetes(),
+        _purchase(),
+        _digits(),
+        _recommendation(),
+        fraud.demo(),
+    ]
 
 
 def _iris() -> Demo:
@@ -50,7 +34,7 @@ def _iris() -> Demo:
         title,
         description,
         _train_iris,
-        _card(
+        card(
             title,
             "Logistic regression on four lengths of a flower.",
             "112 of the 150 flowers of Fisher (1936), chosen at random within each species.",
@@ -73,7 +57,7 @@ def _train_iris() -> Sample:
     data = load_iris(as_frame=True)
     X = data.data.rename(columns=lambda name: name.removesuffix(" (cm)").replace(" ", "_"))
     y = data.target.map(dict(enumerate(data.target_names.tolist()))).rename("species")
-    return _fitted(LogisticRegression(max_iter=1000), X, y, stratify=y)
+    return fitted(LogisticRegression(max_iter=1000), X, y, stratify=y)
 
 
 def _breast_cancer() -> Demo:
@@ -84,7 +68,7 @@ def _breast_cancer() -> Demo:
         title,
         description,
         _train_breast_cancer,
-        _card(
+        card(
             title,
             "Random forest of 100 trees on the mean, standard error and worst of ten measures.",
             "426 of the 569 cases of Wolberg, Street and Mangasarian (1995), chosen at random in each class.",
@@ -117,7 +101,7 @@ def _train_breast_cancer() -> Sample:
     data = load_breast_cancer(as_frame=True)
     X = data.data.rename(columns=lambda name: name.replace(" ", "_"))
     y = data.target.map(dict(enumerate(data.target_names.tolist()))).rename("diagnosis")
-    return _fitted(RandomForestClassifier(100, random_state=0), X, y, stratify=y)
+    return fitted(RandomForestClassifier(100, random_state=0), X, y, stratify=y)
 
 
 def _diabetes() -> Demo:
@@ -129,7 +113,7 @@ def _diabetes() -> Demo:
         title,
         description,
         _train_diabetes,
-        _card(
+        card(
             title,
             "Ridge regression on standardised measures.",
             "331 of the 442 patients of Efron, Hastie, Johnstone and Tibshirani (2004), chosen at random.",
@@ -162,7 +146,7 @@ def _train_diabetes() -> Sample:
 
     data = load_diabetes(as_frame=True, scaled=False)
     y = data.target.rename("disease_progression")
-    return _fitted(make_pipeline(StandardScaler(), Ridge()), data.data, y)
+    return fitted(make_pipeline(StandardScaler(), Ridge()), data.data, y)
 
 
 def _purchase() -> Demo:
@@ -174,7 +158,7 @@ def _purchase() -> Demo:
         title,
         description,
         _train_purchase,
-        _card(
+        card(
             title,
             "Logistic regression on imputed numbers, categories and yes/no answers.",
             "1,500 of 2,000 visits made up by a seeded generator.",
@@ -198,7 +182,7 @@ def _purchase() -> Demo:
 
 def _train_purchase() -> Sample:
     X, y = purchases.sample(2000)
-    return _fitted(purchases.pipeline(), X, y, stratify=y)
+    return fitted(purchases.pipeline(), X, y, stratify=y)
 
 
 def _digits() -> Demo:
@@ -209,7 +193,7 @@ def _digits() -> Demo:
         title,
         description,
         _train_digits,
-        _card(
+        card(
             title,
             "Logistic regression on 64 grey levels.",
             "1,347 of the 1,797 digits of Alpaydin and Kaynak (1998), of 43 people, chosen at random within "
@@ -247,7 +231,7 @@ def _recommendation() -> Demo:
         title,
         description,
         _train_recommendation,
-        _card(
+        card(
             title,
             "Logistic regression over 16 products; its probabilities are the scores.",
             "3,000 of 4,000 baskets made up by a seeded generator.",
@@ -272,11 +256,4 @@ def _recommendation() -> Demo:
 
 def _train_recommendation() -> Sample:
     X, y = recommendation.sample(4000)
-    return _fitted(recommendation.pipeline(), X, y, stratify=y)
-
-
-def _fitted(estimator: Any, X: Any, y: Any, stratify: Any = None) -> Sample:
-    from sklearn.model_selection import train_test_split  # heavy, and only publishing the demos trains
-
-    X, X_test, y, y_test = train_test_split(X, y, stratify=stratify, random_state=0)
-    return estimator.fit(X, y), X, y, X_test, y_test
+    return fitted(recommendation.pipeline(), X, y, stratify=y)

@@ -6,6 +6,7 @@ from webapp.ml.schema.definition import Schema
 from webapp.ml.schema.differences import Change, differences
 from webapp.ml.schema.features import Checked, Choice, Feature, Kind, Learned, Output, Scalar, Warning
 from webapp.ml.schema.images import ImageSpec, Picture
+from webapp.ml.schema.thresholds import Rule
 
 __all__ = [
     "ABSENT",
@@ -18,6 +19,7 @@ __all__ = [
     "Learned",
     "Output",
     "Picture",
+    "Rule",
     "Scalar",
     "Schema",
     "Warning",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from math import ceil, floor, isfinite
 from typing import Any, Final, get_args
 
 from webapp.errors import BadArtifact, Problem, no_member, pointer_token, printable
-from webapp.ml.schema import images
+from webapp.ml.schema import images, thresholds
 from webapp.ml.schema.checks import LARGEST_INTEGER, LARGEST_NUMBER, Found, step
 from webapp.ml.schema.features import Choice, Feature, Kind, Learned, Output, Scalar
 from webapp.ml.schema.images import ImageSpec
@@ -46,9 +46,11 @@ def feature(of: Feature) -> dict[str, Any]:
 
 def output(of: Output) -> dict[str, Any]:
     """The stored form; as of features, what came later and is not given leaves no trace."""
-    stored: dict[str, Any] = plain(asdict(of))
+    stored: dict[str, Any] = plain(asdict(of)) | {"thresholds": thresholds.stored(of)}
     if of.top is None:
         del stored["top"]
+    if not of.thresholds:
+        del stored["thresholds"]
     return stored
 
 
@@ -242,6 +244,7 @@ _OUTPUT: Final[dict[str, tuple[Test, str]]] = {
         lambda v: v is None or (type(v) is int and 1 <= v <= MOST_RANKED),
         said("a whole number, 1 to {most}", most=MOST_RANKED),
     ),
+    "thresholds": (lambda v: True, ""),
 }
 
 
@@ -288,6 +291,7 @@ def _image(data: object, where: str, kind: str) -> ImageSpec | None:
 def _output(data: object) -> Output:
     members = _members(data, "#/output", Output, _OUTPUT)
     members["classes"] = _choices(members.get("classes", ()), "#/output/classes")
+    limits = members.pop("thresholds", {})
     output = Output(**members)
     if output.kind == "classification" and not output.classes:
         raise BadArtifact(said("#/output: a classification needs its classes."))
@@ -303,7 +307,7 @@ def _output(data: object) -> Output:
         raise BadArtifact(
             said("#/output/classes has a label twice; people could not tell these classes apart.")
         )
-    return output
+    return replace(output, thresholds=thresholds.read(limits, output))
 
 
 def _choices(items: Sequence[object], where: str) -> tuple[Choice, ...]:

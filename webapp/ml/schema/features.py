@@ -11,6 +11,8 @@ from webapp.ml.schema.images import ImageSpec
 
 Scalar = float | int | bool | str | None
 Kind = Literal["number", "integer", "category", "boolean", "text", "image"]
+#: One entry a class, None for a class without a threshold; empty where no class has one.
+Thresholds = tuple[float | None, ...]
 WarningKind = Literal["outside_range", "unseen_category", "missing"]
 
 
@@ -78,6 +80,8 @@ class Output:
     probabilities: bool = False
     #: for rankings
     top: int | None = None
+    #: the probability from which on a class is answered, though another may be more probable
+    thresholds: Thresholds = ()
 
     @property
     def scored(self) -> bool:

@@ -251,7 +251,7 @@ def _infer(desk: Desk, chosen: Resolved, rows: list[tuple[Any, ...]]) -> list[Gi
     predictor = chosen.predictor
     cost = predictor.cost(len(rows))
     remembered = len(rows) == 1 and desk.answers.pays(cost) and predictor.schema.image is None
-    if remembered and (known := desk.answers.get(chosen.digest, rows[0])) is not None:
+    if remembered and (known := desk.answers.get(chosen.version_id, rows[0])) is not None:
         return [known]
     answer: Answer = desk.offload(predictor.predict, rows) if cost > SLOW else predictor.predict(rows)
     scores = answer.probabilities or repeat(None)
@@ -259,7 +259,7 @@ def _infer(desk: Desk, chosen: Resolved, rows: list[tuple[Any, ...]]) -> list[Gi
         Given(value, score, answer.engine, False) for value, score in zip(answer.values, scores, strict=False)
     ]
     if remembered:
-        desk.answers.put(chosen.digest, rows[0], given[0]._replace(cached=True))
+        desk.answers.put(chosen.version_id, rows[0], given[0]._replace(cached=True))
     return given
 
 

@@ -53,6 +53,9 @@ class Made:
     ranking: list[dict[str, Any]] | None = None
     #: Of a ranking by probabilities: that of its first item.
     score: float | None = None
+    #: The threshold that settled the class: its label, the probability from which on it is answered, and whether that
+    #: was reached; None where the version has none.
+    threshold: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

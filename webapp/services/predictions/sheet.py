@@ -37,7 +37,7 @@ class Sheet:
         created_us = ask.started_ns // 1000
         finished_us = max(time.time_ns() // 1000, created_us)  # a clock set back must not turn time around
         self.created_us, self._latency_us = created_us, finished_us - created_us
-        self._schema = chosen.predictor.schema
+        self._schema, self._rule = chosen.predictor.schema, chosen.predictor.rule
         self._first = (created_us, finished_us, ask.request_id, actor.id, actor.role, ask.channel)
         self._version = (chosen.model_id, chosen.version_id)
         self._experiment = ask.experiment
@@ -108,6 +108,7 @@ class Sheet:
             self.created_us,
             self._schema.output.unit,
             self._experiment,
+            threshold=self._threshold(scores) if self._rule and scores else None,
         )
         if ranking is not None:
             made.ranking, made.prediction = ranking, [one["item"] for one in ranking]
@@ -122,6 +123,11 @@ class Sheet:
             for i in self._schema.output.ranked(scores)
         ]
 
+    def _threshold(self, scores: list[float]) -> dict[str, Any]:
+        place, at_least, reached = self._rule.applied(scores)  # type: ignore[union-attr]  # asked where there is one
+        label = self._schema.output.classes[place].label
+        return {"label": label, "at_least": at_least, "reached": reached}
+
 
 def _output(made: Made) -> dict[str, Any]:
     told: dict[str, Any] = {
@@ -133,6 +139,8 @@ def _output(made: Made) -> dict[str, Any]:
     }
     if made.experiment is not None:
         told["experiment"] = made.experiment
+    if made.threshold is not None:
+        told["threshold"] = made.threshold
     return told if made.ranking is None else told | {"ranking": made.ranking, "score": made.score}
 
 

@@ -113,6 +113,7 @@ def _told(told: Told) -> dict[str, Any]:
         "label": kept.label,
         "probabilities": kept.probabilities,
         **({} if kept.ranking is None else {"ranking": kept.ranking}),
+        **({"threshold": kept.threshold} if kept.threshold else {}),
         "unit": kept.unit,
         "warnings": kept.warnings,
         "reviews": [
