@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from webapp.errors import BadArtifact, ModelFailed
+from webapp.ml import texts
 from webapp.ml.engines import Answers, OnnxEngine, SklearnEngine
 from webapp.ml.layout import Layout, Rows
 from webapp.ml.probes import probes
@@ -58,9 +59,16 @@ def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Co
             reason = f"It fails on values its schema allows ({_told(error)}); ONNX would answer."
             return Compiled(None, None, reason)
         reasons: list[tuple[int, str]] = []
+        readied = texts.readied(original.estimator, schema.names)
         for layout in _layouts(original.layout, schema):
+            if readied:
+                layout = _with_texts(layout, readied.dtypes)
             try:
-                data = _convert(original.estimator, layout)
+                data = _convert(
+                    readied.estimator if readied else original.estimator,
+                    layout,
+                    readied.options if readied else {},
+                )
                 largest = _compare(OnnxEngine(data, layout, schema.output).answer(rows), expected, rows)
                 reason = f"ONNX agrees with scikit-learn on {len(rows)} rows."
                 return Compiled(data, layout, reason, len(rows), largest)
@@ -106,7 +114,12 @@ def _numeric(feature: Feature) -> bool:
     return feature.kind != "text"
 
 
-def _convert(estimator: Any, layout: Layout) -> bytes:
+def _with_texts(layout: Layout, dtypes: dict[str, str]) -> Layout:
+    pairs = zip(layout.names, layout.dtypes, strict=True)
+    return layout._replace(dtypes=tuple(dtypes.get(name, dtype) for name, dtype in pairs))
+
+
+def _convert(estimator: Any, layout: Layout, options: dict[int, dict[str, Any]]) -> bytes:
     from skl2onnx import to_onnx  # heavy: brings scikit-learn and onnx, and only publishing converts
     from skl2onnx.common import data_types as types
 
@@ -114,20 +127,19 @@ def _convert(estimator: Any, layout: Layout) -> bytes:
         "float32": types.FloatTensorType,
         "float64": types.DoubleTensorType,
         "int64": types.Int64TensorType,
-        "str": types.StringTensorType,
-        "str?": types.StringTensorType,
     }
     if layout.kind in ("matrix", "images"):
         inputs = [(layout.names[0], of[layout.dtypes[0]]([None, estimator.n_features_in_]))]
     else:
         inputs = [
-            (name, of[dtype]([None, 1])) for name, dtype in zip(layout.names, layout.dtypes, strict=True)
+            (name, of.get(dtype, types.StringTensorType)([None, 1]))
+            for name, dtype in zip(layout.names, layout.dtypes, strict=True)
         ]
     plain = {"zipmap": False}  # a tensor of probabilities, not a list of maps
     try:
-        graph = to_onnx(estimator, initial_types=inputs, options={id(estimator): plain})
+        graph = to_onnx(estimator, initial_types=inputs, options={id(estimator): plain} | options)
     except NameError:  # raised for estimators that have no such option
-        graph = to_onnx(estimator, initial_types=inputs)
+        graph = to_onnx(estimator, initial_types=inputs, options=options)
     data: bytes = graph.SerializeToString()
     return data
 

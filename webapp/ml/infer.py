@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from webapp.errors import BadArtifact, meant, pointer_token, printable
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 PROBABILITIES: Final = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99)
 MOST_CATEGORIES: Final = 50
+#: characters that half of the values of a category have at most
+LONGEST_NAME: Final = 60
+LONGEST_TEXT: Final = 10_000
 MOST_CLASSES: Final = 100
 #: Items that a ranking answers with where nobody says.
 USUAL_TOP: Final = 5
@@ -118,18 +122,24 @@ def _learned(present: pd.Series[Any], missing: float) -> dict[str, Any]:
 def _worded(present: pd.Series[Any], missing: float) -> dict[str, Any]:
     counts = present.value_counts()
     seen = _own(counts.index[counts > 0].tolist())
-    if len(seen) > MOST_CATEGORIES and all(isinstance(value, str) for value in seen):
+    if all(isinstance(value, str) for value in seen) and (len(seen) > MOST_CATEGORIES or _prose(seen)):
+        lengths = [len(value) for value in seen]
         return {
             "kind": "text",
             "example": seen[0][:1000],
-            "learned": {"missing": missing},
-            "max_length": 10_000,
+            "learned": {"minimum": min(lengths), "maximum": max(lengths), "missing": missing},
+            "max_length": LONGEST_TEXT,
         }
     return {
         "kind": "category",
         "choices": [{"value": value, "label": str(value)[:200]} for value in seen],
         "learned": {"missing": missing},
     }
+
+
+def _prose(seen: list[str]) -> bool:
+    """Whether few different values are sentences all the same."""
+    return bool(seen) and median(len(value) for value in seen) > LONGEST_NAME
 
 
 def _own(values: list[Any]) -> list[Any]:

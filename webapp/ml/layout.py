@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from webapp.ml.schema import ImageSpec, Picture, Scalar
+from webapp.ml.texts import TEXT, preparation
 
 Rows = Sequence[tuple[Scalar, ...]]
 _NUMERIC: Final = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "bool": np.bool_}
@@ -17,8 +18,8 @@ class Layout(NamedTuple):
     """`kind` matrix: `dtypes` has one entry. Else one entry for each feature, in schema order.
 
     Images: one entry, the values are Pictures, which know what they become.
-    dtypes: float32, float64, int64, bool, str, str? (may be missing), object, category. `missing` is the text
-    that stands for a missing string in ONNX, which has none of its own.
+    dtypes: float32, float64, int64, bool, str, str? (may be missing), object, category, or text with what is done to
+    it (see ml.texts). `missing` is the text that stands for a missing string in ONNX, which has none of its own.
     """
 
     kind: Literal["matrix", "columns", "frame", "texts", "images"]
@@ -60,6 +61,9 @@ def _columns(rows: Rows) -> Iterator[tuple[Scalar, ...]]:
 
 
 def _column(dtype: str, missing: str) -> Callable[[Sequence[Scalar]], Any]:
+    if dtype.startswith(TEXT):
+        prepare = preparation(dtype)
+        return lambda values: np.array([[prepare(v)] for v in values], object)
     if dtype == "str":
         return lambda values: np.array([[str(v)] for v in values], object)
     if dtype == "str?":
@@ -75,7 +79,7 @@ def framer(layout: Layout) -> Callable[[Rows], Any]:
     if layout.kind == "matrix":
         return lambda rows: np.array(rows, np.float64)
     if layout.kind == "texts":
-        return lambda rows: [str(row[0]) for row in rows]
+        return lambda rows: ["" if row[0] is None else str(row[0]) for row in rows]
     if layout.kind == "images":
         return lambda rows: pixels(rows, "float64")
     return lambda rows: _frame(rows, layout)

@@ -109,6 +109,9 @@ def _listed(names: list[str]) -> str:
 def _takes_texts(estimator: Any) -> bool:
     steps = getattr(estimator, "steps", None)
     first = steps[0][1] if steps else estimator
+    united = getattr(first, "transformer_list", None)
+    if united:
+        return all(_takes_texts(part) for _, part in united)
     return hasattr(first, "get_feature_names_out") and hasattr(first, "build_analyzer")
 
 

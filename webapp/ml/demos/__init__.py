@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from webapp.ml.demos import digits, fraud, purchases, recommendation
+from webapp.ml.demos import demand, digits, fraud, purchases, recommendation, sentiment
 from webapp.ml.demos.demo import Demo, Sample, card, fitted
 
 __all__ = ["Demo", "demos"]
@@ -20,6 +20,8 @@ def demos() -> list[Demo]:
         _breast_cancer(),
         _diabetes(),
         _purchase(),
+        sentiment.demo(),
+        demand.demo(),
         _digits(),
         _recommendation(),
         fraud.demo(),

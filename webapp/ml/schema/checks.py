@@ -266,6 +266,7 @@ def _allowed(feature: Feature) -> Callable[[Scalar], None]:
 def _familiar(feature: Feature) -> Callable[[Scalar], WarningKind | None]:
     low, high = _range(feature)
     known = _values(feature.choices) if feature.choices and not feature.closed else None
+    prose = feature.kind == "text"
 
     def familiar(value: Scalar) -> WarningKind | None:
         if known is not None and (type(value), value) not in known:
@@ -273,6 +274,8 @@ def _familiar(feature: Feature) -> Callable[[Scalar], WarningKind | None]:
         if isinstance(value, images.Picture):
             return None if low <= value.brightness <= high else "outside_range"
         if isinstance(value, (int, float)) and not low <= value <= high:
+            return "outside_range"
+        if prose and not low <= len(str(value)) <= high:
             return "outside_range"
         return None
 
@@ -287,6 +290,15 @@ def unusual(feature: Feature, kind: WarningKind, value: Scalar) -> str:
         return said(
             "{feature} is darker or brighter, on average, than every image this version learned from",
             feature=feature.label,
+        )
+    if feature.kind == "text" and kind == "outside_range":
+        low, high = _range(feature)
+        return said(
+            "{feature} has {n} characters; the training texts had {low} to {high}",
+            feature=feature.label,
+            n=len(str(value)),
+            low=plain(low),
+            high=plain(high),
         )
     if kind == "unseen_category" or not isinstance(value, (int, float)):
         return said("{feature} {value} was not seen in training", feature=feature.label, value=shown(value))

@@ -27,7 +27,7 @@ class Choice(NamedTuple):
 class Learned:
     """What the training sample held: range, quantiles as (probability, value), share missing (0..1).
 
-    Of images it is their brightness, 0 to 1.
+    Of texts it is their length in characters, of images their brightness, 0 to 1.
     """
 
     minimum: float | None = None

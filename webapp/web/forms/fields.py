@@ -168,7 +168,7 @@ class FormField:
                 "above",
                 said("At most {high}{unit}, or it is refused.", high=self._short(most, 12), unit=unit),
             )
-        if isfinite(low) and isfinite(high) and not feature.choices:
+        if isfinite(low) and isfinite(high) and not feature.choices and feature.kind != "text":
             yield (
                 "outside",
                 said(

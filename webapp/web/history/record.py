@@ -25,6 +25,8 @@ from webapp.web.words import named
 
 #: Warnings, classes and characters that a decision sheet has room for.
 MOST_WARNINGS, MOST_CLASSES, LONGEST_REASON = 6, 8, 300
+#: Of all texts that were asked about, in characters.
+LONGEST_TEXTS = 600
 
 
 class Named(NamedTuple):
@@ -33,6 +35,7 @@ class Named(NamedTuple):
     name: str
     label: str
     unit: None = None
+    kind: str = ""
 
 
 class Sheet(NamedTuple):
@@ -87,6 +90,7 @@ def print_record(record_id: str) -> str:
         most_warnings=MOST_WARNINGS,
         most_classes=MOST_CLASSES,
         longest_reason=LONGEST_REASON,
+        longest_texts=LONGEST_TEXTS,
     )
 
 
