@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from html import unescape
 
@@ -135,3 +136,37 @@ def test_nothing_can_be_added_to_an_erased_record(browser: Open, ledger: Ledger)
     assert "Decide otherwise" not in alice.get(f"/predictions/{record}").text
     path = f"/predictions/{record}/review"
     assert alice.post(path, {"act": "confirm"}, page="/account").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("label", "threshold", "said"),
+    [
+        (
+            "setosa",
+            {"label": "setosa", "at_least": 0.22, "reached": True},
+            "Answered as setosa because 31.0 % is at least 22.0 %",
+        ),
+        (
+            "virginica",
+            {"label": "setosa", "at_least": 0.3101, "reached": False},
+            "Not answered as setosa because 31.00 % is below 31.01 %",
+        ),
+        (
+            "virginica",
+            {"label": "virginica", "at_least": 0.9, "reached": False},
+            "No class reaches its threshold",
+        ),
+    ],
+)
+def test_the_threshold_that_settled_an_answer_is_told(
+    browser: Open, ledger: Ledger, label: str, threshold: dict[str, object], said: str
+) -> None:
+    told = {
+        "prediction": label,
+        "label": label,
+        "probabilities": {"setosa": 0.31, "virginica": 0.69},
+        "warnings": [],
+    }
+    record = ledger.write(label=label, output=json.dumps(told | {"threshold": threshold}))
+    for path in (f"/predictions/{record}", f"/predictions/{record}/print"):
+        assert said in browser("alice").get(path).text
