@@ -175,9 +175,7 @@ def test_a_release_ends_the_comparison(desk: Desk, actor: Cast) -> None:
     assert shadows() == []
 
 
-def test_a_publication_that_goes_live_ends_it_too(
-    desk: Desk, actor: Cast, packages: dict[str, Any]
-) -> None:
+def test_a_publication_that_goes_live_ends_it_too(desk: Desk, actor: Cast, packages: dict[str, Any]) -> None:
     made = start(desk, None)
     registry.publish(desk.store, packages["iris"][1], name="iris", title="", promote=True)
     assert experiments.get(None, made.id).ended_us is not None
