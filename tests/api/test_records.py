@@ -44,3 +44,16 @@ def test_an_impossible_time_is_refused_with_a_pointer(
     answer = client.get(f"/api/v1/predictions?{query}", headers=shown)
     assert answer.status_code == 422
     assert answer.json["errors"][0]["pointer"] == f"#/{query.partition('=')[0]}"
+
+
+def test_an_answer_tells_where_it_comes_from(client: FlaskClient, token: Callable[[str], str]) -> None:
+    shown = {"Authorization": f"Bearer {token('alice')}"}
+    row = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
+    made = client.post("/api/v1/models/iris/predict", json={"inputs": row}, headers=shown).json
+    told = client.get(f"/api/v1/predictions/{made['id']}/lineage", headers=shown)
+    record = client.get(f"/api/v1/predictions/{made['id']}", headers=shown).json
+    assert told.status_code == 200
+    assert told.json["artifact_sha256"] == record["artifact_sha256"]
+    assert (told.json["release"]["kind"], told.json["published_by"]) == ("publish", None)
+    others = {"Authorization": f"Bearer {token('bob')}"}
+    assert client.get(f"/api/v1/predictions/{made['id']}/lineage", headers=others).status_code == 404

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
-from webapp.api import presenters
+from webapp.api import experiment_presenters as presenters
 from webapp.api.blueprint import api
 from webapp.api.releases import MOST_BYTES, revision
 from webapp.auth import actor

@@ -345,6 +345,15 @@ ROUTES: dict[str, dict[str, Any]] = {
             errors=(401, 404),
         )
     },
+    "/predictions/{id}/lineage": {
+        "get": _operation(
+            "show_lineage",
+            "Where an answer comes from",
+            parameters=[RECORD_ID],
+            answers={"200": _ref("Lineage")},
+            errors=(401, 404),
+        )
+    },
     "/predictions/{id}/outcome": {
         "post": _operation(
             "report_outcome",

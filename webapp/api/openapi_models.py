@@ -38,6 +38,27 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "created_at": MOMENT,
         }
     ),
+    "Lineage": object_of(
+        {
+            "id": TEXT,
+            "model": TEXT,
+            "version": TEXT,
+            "artifact_sha256": TEXT,
+            "schema_hash": TEXT,
+            "manifest_sha256": TEXT,
+            "source_sha256": MAYBE,
+            "data_sha256": MAYBE,
+            "test_sha256": MAYBE,
+            "training_code": TEXT,
+            "software": {"type": "object", "additionalProperties": TEXT},
+            "published_by": MAYBE,
+            "published_at": MOMENT,
+            "release": {
+                "oneOf": [{"$ref": "#/components/schemas/Release"}, {"type": "null"}],
+                "description": "By which it answered; null where a version was named, or two were compared.",
+            },
+        }
+    ),
     "Comparison": object_of(
         {
             "from": TEXT,

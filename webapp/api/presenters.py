@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from webapp.services.experiments import Arm, ExperimentInfo, Results
 from webapp.services.history import Record
 from webapp.services.jobs import JobView
 from webapp.services.jobs.told import unpack
+from webapp.services.lineage import Lineage
 from webapp.services.outcomes import Reported
 from webapp.services.pictures import in_words
 from webapp.services.predictions import Made, Refused
@@ -137,61 +137,21 @@ def released(made: Released) -> dict[str, Any]:
     }
 
 
-def experiment(found: ExperimentInfo) -> dict[str, Any]:
-    """A comparison of two versions."""
+def lineage(found: Lineage) -> dict[str, Any]:
+    """Where an answer comes from."""
     return {
-        "id": found.id,
+        "id": found.record,
         "model": found.model,
-        "kind": found.kind,
-        "champion": found.champion,
-        "challenger": found.challenger,
-        "share": found.share,
-        "user": found.by,
-        "started_at": moment(found.started_us),
-        "ended_at": None if found.ended_us is None else moment(found.ended_us),
-    }
-
-
-def results(found: Results) -> dict[str, Any]:
-    """What a comparison has shown; agreement and verdict where both answered the same rows."""
-    judged = found.verdict
-    return experiment(found.experiment) | {
-        "arms": [_arm(found.champion), _arm(found.challenger)],
-        "pairs": found.pairs,
-        "same": found.same,
-        "agreement_interval": found.agreement,
-        "changes": [{"champion": a, "challenger": b, "n": n} for a, b, n in found.changes],
-        "mean_difference": found.mean_difference,
-        "largest_difference": found.largest_difference,
-        "verdict": judged
-        and {
-            "result": judged.result,
-            "detail": judged.sentence,
-            "metric": judged.metric,
-            "n": judged.n,
-            "champion": judged.champion,
-            "challenger": judged.challenger,
-            "gain": judged.gain,
-            "low": judged.low,
-            "high": judged.high,
-            "margin": judged.margin,
-        },
-    }
-
-
-def _arm(found: Arm) -> dict[str, Any]:
-    return {
         "version": found.version,
-        "n": found.n,
-        "warned": found.warned,
-        "labels": found.labels,
-        "mean": found.mean,
-        "median_us": found.median_us,
-        "p95_us": found.p95_us,
-        "known": found.known,
-        "right": found.right,
-        "right_interval": found.interval,
-        "mean_error": found.off,
+        "artifact_sha256": found.artifact,
+        "schema_hash": found.schema,
+        "manifest_sha256": found.manifest,
+        **found.handed_in,
+        "training_code": found.training_code,
+        "software": found.software,
+        "published_by": found.published_by,
+        "published_at": moment(found.published_us),
+        "release": found.release and release(found.release),
     }
 
 

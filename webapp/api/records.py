@@ -11,7 +11,7 @@ from webapp.api.blueprint import api
 from webapp.auth import actor
 from webapp.doors import desk, json_body, json_response
 from webapp.errors import InvalidInput, Problem, pointer_token
-from webapp.services import history, outcomes, reviews
+from webapp.services import history, lineage, outcomes, reviews
 from webapp.services.filters import WORDS, Filters
 
 MOST = 100
@@ -55,6 +55,12 @@ def show_prediction(record_id: str) -> Response:
         "outcomes": [presenters.outcome(o, found) for o in outcomes.of(found.id)],
     }
     return json_response(presenters.record(found) | told)
+
+
+@api.get("/predictions/<record_id>/lineage")
+def show_lineage(record_id: str) -> Response:
+    """Where an answer comes from: files, data and code of its version, and who let it answer."""
+    return json_response(presenters.lineage(lineage.of(desk().store, actor(), record_id)))
 
 
 @api.post("/predictions/<record_id>/outcome")

@@ -45,6 +45,7 @@ POLICY: dict[str, Roles] = {
     "api.predict_default": PREDICTORS,
     "api.list_predictions": SIGNED_IN,
     "api.show_prediction": SIGNED_IN,
+    "api.show_lineage": SIGNED_IN,
     "api.report_outcome": PREDICTORS,
     "api.prove_prediction": SIGNED_IN,
     "api.prove_event": READERS,
