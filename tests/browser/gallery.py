@@ -29,6 +29,16 @@ RECORD = SimpleNamespace(
     used={"petal_length": 9.1, "petal_width": 1.3},
     inputs={"petal_length": 9.1},
     defaulted=["petal_width"],
+    threshold={"label": "versicolor", "at_least": 0.6, "reached": True},
+    ranking=None,
+)
+RANKED = SimpleNamespace(
+    ranking=[
+        {"item": "tea", "label": "Tea", "score": 0.42},
+        {"item": "honey", "label": "Honey", "score": 0.31},
+        {"item": "bread", "label": "Bread", "score": 0.08},
+    ],
+    rank=lambda item: {"tea": 1, "honey": 2, "bread": 3}.get(item),
 )
 SHEET = SimpleNamespace(
     features=[
@@ -59,4 +69,5 @@ def page(app: Flask) -> str:
     """The gallery as HTML; its files are where the server of the tests has them, too."""
     with app.test_request_context("/gallery"):
         g.actor = Actor(1, "alice", "analyst")
-        return render_template_string(PAGE.read_text(), record=RECORD, sheet=SHEET, chart=chart())
+        shown = {"record": RECORD, "ranked": RANKED, "sheet": SHEET, "chart": chart()}
+        return render_template_string(PAGE.read_text(), **shown)

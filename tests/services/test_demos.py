@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,9 @@ def test_a_demo_answers_as_its_estimator_does(app: Flask, desk: Desk, actor: Who
     rows = [*held_out, *probes(made.schema, held_out)]
     assert len(rows) >= 200
     asked = [dict(zip(made.schema.names, row, strict=True)) for row in rows]
-    answers: Any = predictions.make(desk, actor("alice"), Ask(name, asked, "api", "req", 10**9, many=True))
+    answers: Any = predictions.make(
+        desk, actor("alice"), Ask(name, asked, "api", "req", time.time_ns(), many=True)
+    )
     frame = _frame(rows, X)
     if made.schema.output.kind == "regression":
         assert [a.prediction for a in answers] == pytest.approx(estimator.predict(frame), rel=VALUE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_a_batch_of_rankings_lists_their_items(app: Flask, actor: Actors, tmp_pa
 def test_a_changed_score_of_a_ranking_is_found(desk: Desk, app: Flask, actor: Actors, keys: Keyring) -> None:
     publish_demo(app, "recommendation")
     row = packaged("recommendation")[3].head(1).to_dict("records")[0]
-    [made] = make(desk, actor("alice"), Ask("recommendation", [row], "api", "r", 1))
+    [made] = make(desk, actor("alice"), Ask("recommendation", [row], "api", "r", time.time_ns()))
     sealing.seal(keys)
     session().rollback()
     kept = session().scalar(select(Prediction).where(Prediction.label == made.label))

@@ -330,10 +330,9 @@ def _submit(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, entry: Entry) 
         except StaleVersion:
             pass
         desk.watch.numbers(fresh=True)
-        found = desk.resolver.find(
-            ask.model, ask.version, ask.alias, actor=actor
-        )  # it may be closed to them now
-        if found.version_id != chosen.version_id:
+        experiment = ask.experiment
+        found = _choose(desk, actor, ask)  # it may be closed to them now
+        if (found.version_id, ask.experiment) != (chosen.version_id, experiment):
             raise _Moved(found)
         entry.error = None
         if entry.registry is not None:
