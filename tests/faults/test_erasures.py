@@ -29,7 +29,7 @@ from webapp.services import erasure
 from webapp.services.people import Actor
 from webapp.services.targets import Target
 
-RECORDS = 2000
+RECORDS = 8000
 Who = Callable[[str], Actor]
 
 

@@ -161,7 +161,7 @@ def test_one_version_is_live_at_every_moment_however_many_decide(
             for future in reading:
                 future.result(60)
     assert set(seen) == {1}, seen
-    assert done["done"] > each and done["refused"] > 0, done
+    assert done["done"] >= WRITERS and done["refused"] > 0, done
     assert done.total() == WRITERS * each
     engine = installation.engine()
     live.reigns(engine, "iris")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,7 @@ def published(app: Flask, desk: Desk) -> Callable[..., Any]:
 def ask(desk: Desk, actor: Actor, *values: float, key: str | None = None) -> Any:
     rows = [{"x": value} for value in values]
     asked = Ask(
-        "bank", rows, "api", "req", 1_000_000_000, many=len(rows) > 1, idempotency_key=key, fingerprint="f"
+        "bank", rows, "api", "req", time.time_ns(), many=len(rows) > 1, idempotency_key=key, fingerprint="f"
     )
     return predictions.make(desk, actor, asked)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from webapp.services.history import Record
 from webapp.services.jobs import JobView
-from webapp.services.jobs.told import unpack
 from webapp.services.lineage import Lineage
 from webapp.services.outcomes import Reported
 from webapp.services.pictures import in_words
@@ -17,6 +16,7 @@ from webapp.services.releases import Release, Released, Standing
 from webapp.services.reviews import Reviewed
 from webapp.services.sealing import Sealed
 from webapp.services.submissions import SubmissionView
+from webapp.services.told import unpack
 
 
 def moment(us: int) -> datetime:

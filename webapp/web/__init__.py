@@ -16,7 +16,7 @@ from webapp import auth
 from webapp.doors import Told, tell
 from webapp.errors import NotSignedIn
 from webapp.services.clock import now_us
-from webapp.services.jobs.told import unpack
+from webapp.services.told import unpack
 from webapp.web import (
     access,
     account,

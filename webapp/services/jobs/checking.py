@@ -20,8 +20,8 @@ from webapp.services.jobs.files import OF_A_FILE, Chunk, GoOn, How, Unreadable, 
 from webapp.services.jobs.results import as_json, problem_lines
 from webapp.services.jobs.rows import JobView, move
 from webapp.services.jobs.sniffing import sniff
-from webapp.services.jobs.told import kind, pack
 from webapp.services.people import Actor
+from webapp.services.told import kind, pack
 from webapp.wording import said
 
 #: Problems that the page lists, kinds that it counts, and those that are written down for download.

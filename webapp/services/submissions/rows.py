@@ -15,9 +15,9 @@ from webapp.db.commits import Outrun
 from webapp.db.submissions import OPEN
 from webapp.errors import Problem
 from webapp.services.clock import now_us
-from webapp.services.jobs.told import pack, unpack
 from webapp.services.registry import VersionInfo
 from webapp.services.submissions.advice import advice
+from webapp.services.told import pack, unpack
 from webapp.wording import said
 
 LEASE_US = 60_000_000

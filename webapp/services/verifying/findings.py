@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from webapp.services.jobs import told
+from webapp.services import told
 
 #: Altered entries that are named; the others are counted.
 MOST_NAMED = 100
