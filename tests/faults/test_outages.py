@@ -86,7 +86,7 @@ def test_a_full_disk_refuses_predictions_and_nothing_else(
             )  # told where nothing is to be stored
             seen = {path: server.ask("GET", path, token=token)[0] for path in READING}
             seen["POST /api/v1/login"] = _login_status(server)
-            assert set(server.serving()) >= set(workers)
+            assert set(server.serving()) >= set(workers), server.log.read_text()[-4000:]
             for worker in workers:  # their successors have to start on the full disk
                 os.kill(worker, signal.SIGKILL)
             eventually(server.ready, 30)
