@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,14 +126,13 @@ def _half(folder: Path) -> Iterator[Path]:
         finally:
             os.close(handle)
     half = folder.parent / f".{folder.name}.half-{secrets.token_hex(4)}"
-    half.mkdir(mode=0o700)
-    handle = os.open(half, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, half, ignore_errors=True)  # before it is there: an interrupt waits for nobody
+        half.mkdir(mode=0o700)
+        handle = os.open(half, os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, handle)
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield half
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
-        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
