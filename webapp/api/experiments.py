@@ -8,10 +8,11 @@ from flask import Response, request
 
 from webapp.api import experiment_presenters as presenters
 from webapp.api.blueprint import api
-from webapp.api.releases import MOST_BYTES, revision
+from webapp.api.releases import MOST_BYTES, MOST_NAMED, revision
+from webapp.api.strangers import strangers
 from webapp.auth import actor
 from webapp.doors import desk, json_body, json_response
-from webapp.errors import InvalidInput, Problem, meant, pointer_token
+from webapp.errors import InvalidInput, Problem
 from webapp.services import experiments
 
 FIELDS = ("version", "kind", "share")
@@ -45,11 +46,7 @@ def end_experiment(experiment_id: str) -> Response:
 
 def _read() -> dict[str, Any]:
     body = json_body(MOST_BYTES)
-    problems = [
-        Problem(f"#/{pointer_token(word)}", f"is not a field of this request; remove it{meant(word, FIELDS)}")
-        for word in list(body)[:20]
-        if word not in FIELDS
-    ]
+    problems = strangers(body, FIELDS, MOST_NAMED)
     for word in ("version", "kind"):
         if not isinstance(body.get(word), str):
             problems.append(Problem(f"#/{word}", "is required: a string"))

@@ -9,9 +9,10 @@ from flask import Response, request, url_for
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.api.records import whole
+from webapp.api.strangers import strangers
 from webapp.auth import actor
 from webapp.doors import desk, expect_upload, json_response, spooled
-from webapp.errors import InvalidInput, Problem, UnsupportedMedia, meant, pointer_token
+from webapp.errors import InvalidInput, Problem, UnsupportedMedia
 from webapp.services import jobs
 from webapp.services.jobs import Upload
 from webapp.wording import said
@@ -73,12 +74,7 @@ def show_result(job_id: str) -> Response:
 
 def _read() -> Upload:
     sent, form = spooled(), request.form
-    problems = [
-        Problem(
-            f"#/{pointer_token(word)}", said("is not a field of this request; remove it{hint}", hint=hint)
-        )
-        for word, hint in ((w, meant(w, FIELDS)) for w in form if w not in FIELDS)
-    ]
+    problems = strangers(form, FIELDS)
     if sent is None:
         problems.append(Problem("#/file", said("send a file under this name")))
     if not form.get("model"):

@@ -11,8 +11,9 @@ from flask import Response
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
+from webapp.api.strangers import strangers
 from webapp.doors import desk, here, json_body, json_response
-from webapp.errors import InvalidInput, Problem, meant, pointer_token
+from webapp.errors import InvalidInput, Problem, pointer_token
 from webapp.services import predictions
 from webapp.services.predictions import Ask
 
@@ -59,10 +60,7 @@ def _read(name: str, body: dict[str, Any], key: str | None, frame: Any) -> Ask:
 
 
 def _read_options(ask: Ask, body: dict[str, Any], key: str | None) -> None:
-    problems = [
-        Problem(f"#/{pointer_token(k)}", f"is not a field of this request; remove it{meant(k, FIELDS)}")
-        for k in [k for k in body if k not in FIELDS][:MOST_NAMED]
-    ]
+    problems = strangers(body, FIELDS, MOST_NAMED)
     if ask.many == ("inputs" in body):
         problems.append(Problem("#", 'needs either "inputs" (one row) or "instances" (a list of rows)'))
     if not isinstance(ask.rows, list):

@@ -9,16 +9,17 @@ from flask import Response, request
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
+from webapp.api.strangers import strangers
 from webapp.auth import actor
 from webapp.doors import desk, json_body, json_response
-from webapp.errors import InvalidInput, NotFound, Outdated, PreconditionNeeded, Problem, meant, pointer_token
+from webapp.errors import InvalidInput, NotFound, Outdated, PreconditionNeeded, Problem
 from webapp.services import releases
 from webapp.services.clock import now_us
 from webapp.services.filters import time_of
 from webapp.services.releases import Released
 from webapp.wording import said
 
-MOST_BYTES = 16_384
+MOST_BYTES, MOST_NAMED = 16_384, 20
 _TAG = re.compile(r'"(0|[1-9][0-9]{0,9})"')
 
 
@@ -122,11 +123,7 @@ def _body(*needed: str, **defaults: str | None) -> dict[str, Any]:
     """The members of the body, texts all of them; raises InvalidInput."""
     body = json_body(MOST_BYTES) if needed or request.content_length else {}
     known = [*needed, *defaults]
-    problems = [
-        Problem(f"#/{pointer_token(word)}", f"is not a field of this request; remove it{meant(word, known)}")
-        for word in list(body)[:20]
-        if word not in known
-    ]
+    problems = strangers(body, known, MOST_NAMED)
     problems += [Problem(f"#/{word}", "is required") for word in needed if word not in body]
     problems += [
         Problem(f"#/{word}", "must be a string")

@@ -10,9 +10,10 @@ from flask import Response, request, url_for
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.api.records import whole
+from webapp.api.strangers import strangers
 from webapp.auth import actor
 from webapp.doors import desk, expect_upload, json_response, spooled_parts
-from webapp.errors import InvalidInput, Problem, UnsupportedMedia, meant, pointer_token
+from webapp.errors import InvalidInput, Problem, UnsupportedMedia
 from webapp.services import submissions
 from webapp.services.submissions import FILES, Upload
 from webapp.wording import said
@@ -63,15 +64,7 @@ def cancel_submission(submission_id: str) -> Response:
 
 def _read(name: str) -> Upload:
     files, form = spooled_parts(FILES), request.form
-    known = {**dict.fromkeys(form, FIELDS), **dict.fromkeys(request.files, FILES)}
-    problems = [
-        Problem(
-            f"#/{pointer_token(word)}",
-            said("is not a field of this request; remove it{hint}", hint=meant(word, words)),
-        )
-        for word, words in known.items()
-        if word not in words
-    ]
+    problems = strangers(form, FIELDS) + strangers(request.files, FILES)
     if form.get("promote", "false") not in ("true", "false"):
         problems.append(Problem("#/promote", said('must be "true" or "false"')))
     schema, card = (_object(word, problems) for word in ("schema", "card"))

@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, literal_column, select
 from webapp.db import Prediction
 from webapp.db.base import session
 from webapp.errors import InvalidInput, NotAllowed, NotFound, Problem, printable
+from webapp.services import reasons
 from webapp.services.people import Actor
 from webapp.wording import said
 
 #: Records that are erased or restricted with one transaction, and named by one event.
 PART = 500
-LONGEST_REASON = 2000
 LONGEST_SUBJECT = 200
 ID = re.compile(r"pred_[0-9a-f]{44}", re.ASCII)
 
@@ -73,18 +73,11 @@ def readers_only(actor: Actor | None) -> None:
 
 def checked_reason(text: str, *, required: bool, subjects: set[str]) -> str:
     """What goes on the audit log for good; raises InvalidInput (`#/reason`), also where it names a subject."""
-    reason = text.strip()
-    problem = ""
-    if required and not reason:
-        problem = said("is required; say in a few words why")
-    elif len(reason) > LONGEST_REASON:
-        problem = said("must have at most {most} characters", most=LONGEST_REASON)
-    elif printable(reason) != reason:
-        problem = said("holds a character that can not be stored; remove it")
-    elif any(mentions(reason, subject) for subject in subjects):
-        problem = said("names the reference of a record; it is kept for good, so leave that out")
-    if problem:
-        raise InvalidInput([Problem("#/reason", problem)])
+    missing = said("is required; say in a few words why") if required else ""
+    reason = reasons.read(text, missing)
+    if any(mentions(reason, subject) for subject in subjects):
+        told = said("names the reference of a record; it is kept for good, so leave that out")
+        raise InvalidInput([Problem("#/reason", told)])
     return reason
 
 

@@ -127,7 +127,9 @@ def _half(folder: Path) -> Iterator[Path]:
             os.close(handle)
     half = folder.parent / f".{folder.name}.half-{secrets.token_hex(4)}"
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, half, ignore_errors=True)  # before it is there: an interrupt waits for nobody
+        stack.callback(
+            shutil.rmtree, half, ignore_errors=True
+        )  # before it is there: an interrupt waits for nobody
         half.mkdir(mode=0o700)
         handle = os.open(half, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, handle)

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
-from webapp.db import Outcome, Prediction
+from webapp.db import ModelVersion, Outcome, Prediction
 from webapp.db.base import session
 from webapp.db.experiments import SHADOW
 from webapp.ml import comparison
@@ -126,24 +126,19 @@ def _pairs(info: ExperimentInfo) -> list[tuple[_Told, _Told]]:
 
 def _shown(info: ExperimentInfo) -> dict[str, list[_Told]]:
     rows = session().execute(
-        select(*_columns(Prediction), Outcome.label, Outcome.value, Prediction.version_id)
+        select(*_columns(Prediction), Outcome.label, Outcome.value, ModelVersion.number)
+        .join(ModelVersion, ModelVersion.id == Prediction.version_id)
         .outerjoin(Outcome, (Outcome.prediction_seq == Prediction.seq) & Outcome.latest)
         .where(Prediction.experiment == info.id, Prediction.state == "active")
         .order_by(Prediction.created_us.desc(), Prediction.seq.desc())
         .limit(MOST)
     )
-    numbers = _numbers(info)
     arms: dict[str, list[_Told]] = {info.champion: [], info.challenger: []}
     told = [tuple(row) for row in rows]
     asked = Counter(row[5] for row in told)
     for row in told:
-        arms[numbers[row[8]]].append(_told(row[:6], row[6:8], asked[row[5]]))
+        arms[str(row[8])].append(_told(row[:6], row[6:8], asked[row[5]]))
     return arms
-
-
-def _numbers(info: ExperimentInfo) -> dict[int, str]:
-    rows = (registry.find_version(info.model, v, None, None) for v in (info.champion, info.challenger))
-    return {row.id: str(row.number) for row in rows}
 
 
 def _columns(of: Any) -> tuple[Any, ...]:
