@@ -31,6 +31,8 @@ class Order:
     edits: dict[str, Any] = field(default_factory=dict)
     #: The operator vouches for a file that may run code when it is read.
     trusted: bool = False
+    #: Of `options.WISHES`.
+    engine: str = "auto"
 
 
 def prepare(

@@ -45,6 +45,8 @@ class Submission:
     promote: bool = False
     #: The operator vouches for a file that may run code when it is read.
     trusted: bool = False
+    #: Which engine is to answer, of `ml.options.WISHES`.
+    engine: str = "auto"
 
 
 class Published(NamedTuple):
@@ -153,6 +155,7 @@ def _inspected(submission: Submission, how: Inspection) -> Package:
         submission.card | {"title": title, "description": description},
         submission.edits,
         submission.trusted,
+        submission.engine,
     )
     paths = {"source": submission.model, "data": submission.train, "test": submission.test}
     sums = {f"{name}_sha256": _sha256(path) for name, path in paths.items() if path is not None}
