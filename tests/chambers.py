@@ -15,12 +15,19 @@ from webapp.ml.reports import tidy
 
 
 def inspect(
-    folder: Path, model: bytes, sample: bytes, *, target: str, limits: Limits, **how: Any
+    folder: Path,
+    model: bytes,
+    sample: bytes,
+    *,
+    target: str,
+    limits: Limits,
+    engine: str = "auto",
+    **how: Any,
 ) -> Inspected:
     """The real inspection of a model, an ONNX graph or a skops file, and its sample."""
     (folder / "model").write_bytes(model)
     (folder / "data").write_bytes(sample)
-    order = Order("skops" if model.startswith(b"PK") else "onnx", target)
+    order = Order("skops" if model.startswith(b"PK") else "onnx", target, engine=engine)
     given = Given(folder / "model", folder / "data")
     return chamber.inspect(order, given, sha256(model).hexdigest(), limits, folder=folder, **how)
 

@@ -9,9 +9,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
 from config import ROOT
 from tests.chambers import inspect
@@ -42,8 +46,28 @@ def test_a_model_comes_back_as_a_package_with_a_report(tmp_path: Path) -> None:
     assert made.package.files.keys() >= {"model.skops", "compiled.onnx", "reference.json", "rows.json"}
     assert made.report["types"]["sklearn.linear_model._logistic.LogisticRegression"] == 1
     assert made.report["conversion"]["done"] and made.report["parity"]["largest"] < 1e-5
-    assert made.report["latency"].keys() == {"onnx", "sklearn"}
+    assert [one["name"] for one in made.report["engines"]] == ["sklearn", "onnx"]
     assert made.report["sandbox"]["seccomp"] is True
+
+
+@pytest.mark.parametrize(
+    ("estimator", "engine"),
+    [
+        (RandomForestClassifier(40, random_state=0), "pruned"),
+        (MLPClassifier((256, 256), max_iter=500, random_state=0), "onnx-int8"),
+    ],
+)
+def test_students_and_small_weights_are_made_behind_the_walls_too(
+    tmp_path: Path, estimator: Any, engine: str
+) -> None:
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    X = (X - X.mean()) / X.std()
+    data = X.assign(y=y).to_csv(index=False).encode()
+    model = save_skops(estimator.fit(X, y))
+    made = inspect(tmp_path, model, data, target="y", engine=engine, limits=LIMITS)
+    assert made.package.manifest["engines"]["picked"] == engine
+    assert made.package.files.keys() >= {"model.skops", f"{engine}.onnx"}
+    assert made.package.manifest["engines"]["options"] == made.report["engines"]
 
 
 def test_a_graph_is_kept_as_it_was_given(tmp_path: Path) -> None:

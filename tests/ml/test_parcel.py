@@ -89,6 +89,12 @@ def test_a_graph_is_the_one_that_was_given(iris_package: Package) -> None:
         parcel.unpack(header, files, format="onnx", source="0" * 64)
 
 
+def test_engines_to_pick_from_are_tidied_too(iris_package: Package) -> None:
+    engines = iris_package.manifest["engines"] | {"options": [{"name": "onnx", "one_us": [1]}, 3]}
+    options = unpacked(iris_package, engines=engines).manifest["engines"]["options"]
+    assert options == [{"name": "onnx", "offered": False, "exact": False}]
+
+
 def test_files_are_described_anew(iris_package: Package) -> None:
     false = {name: {"sha256": "0", "bytes": 0} for name in iris_package.files}
     assert unpacked(iris_package, files=false).manifest["files"] == iris_package.manifest["files"]
@@ -100,7 +106,7 @@ def test_a_report_is_what_it_should_be_and_nothing_else() -> None:
         "refused": ["os.system"],
         "conversion": {"done": True, "reason": "x"},
         "parity": {"rows": 3, "largest": 0.5},
-        "latency": {"onnx": {"one_us": 1.5}},
+        "engines": [{"name": "onnx", "offered": True, "exact": False, "reason": "x", "one_us": 1.5}],
         "metrics": {"on": "test data", "accuracy": 1.0},
         "sizes": {"model": 3},
         "seconds": {"reading": 0.5},
@@ -112,6 +118,8 @@ def test_a_report_is_what_it_should_be_and_nothing_else() -> None:
     assert tidy({"types": {"a": "x", "b": 10**30, "c": float("nan")}}) == {"types": {}}
     assert tidy({"refused": ["\ud800" * 1000] * 1000}) == {"refused": ["\ufffd" * 400] * 100}
     assert tidy({"metrics": {"on": "<b>", "confusion": [[1]]}}) == {"metrics": {}}
+    strange = [{"name": 1}, 7, {"name": "x", "offered": 1, "bytes": "9", "agree": float("nan"), "more": 1}]
+    assert tidy({"engines": strange}) == {"engines": [{"name": "x", "offered": False, "exact": False}]}
 
 
 def test_an_empty_file_is_garbage() -> None:

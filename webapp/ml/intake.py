@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 #: In their order; which of them take long depends on the model.
-STAGES: Final = ("reading", "loading", "learning", "converting", "scoring", "measuring", "writing")
+STAGES: Final = ("reading", "loading", "learning", "converting", "measuring", "scoring", "writing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ def prepare(
         test=tested,
         card=order.card,
         edits=order.edits,
+        engine=order.engine,
         report=report,
         tell=clock,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from statistics import median
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from webapp.ml.engines import Engine
 from webapp.ml.layout import Rows
@@ -18,31 +18,39 @@ WORTH_IT: Final = 2.0
 _BUDGET = 0.1  # seconds for each figure
 
 
-def measure(engines: Mapping[str, Engine], rows: Rows, reason: str) -> dict[str, Any]:
-    """The manifest's `engines`: who serves one row and many, their times in µs, and the reason.
+class Times(NamedTuple):
+    """Seconds for one row, and for MANY."""
 
-    `latency` has the times of all engines, those too that will not serve.
-    """
-    many_rows = list(islice(cycle(rows), MANY))
-    one = {name: _time(engine, rows[:1]) for name, engine in engines.items()}
-    many = {name: _time(engine, many_rows) for name, engine in engines.items()}
-    first, second = _faster(one), _faster(many)
-    if len(engines) > 1 and "sklearn" in (first, second):
+    one: float
+    many: float
+
+    def to_dict(self) -> dict[str, float]:
+        """In µs, and for each of many rows."""
+        return {
+            "one_us": round(self.one * 1e6, 2),
+            "many_us_per_row": round(self.many * 1e6 / MANY, 4),
+        }
+
+
+def timed(engine: Engine, rows: Rows) -> Times:
+    """How long the engine takes; `rows` are repeated where there are not enough."""
+    return Times(_time(engine, rows[:1]), _time(engine, list(islice(cycle(rows), MANY))))
+
+
+def serving(times: Mapping[str, Times], reason: str) -> dict[str, Any]:
+    """The manifest's `engines`: which of those measured serve one row and many, their times, and the reason."""
+    first = _faster({name: t.one for name, t in times.items()})
+    second = _faster({name: t.many for name, t in times.items()})
+    if len(times) > 1 and "sklearn" in (first, second):
         reason += " scikit-learn is the faster for " + ("any number of rows." if first == second else "many.")
+    one, many = times[first], times[second]
     return {
         "one": first,
         "many": second,
-        "one_us": round(one[first] * 1e6, 2),
-        "many_us_per_row": round(many[second] * 1e6 / MANY, 4),
-        "switch_at": 2 if first == second else _crossing(one[first], many[first], one[second], many[second]),
+        "one_us": one.to_dict()["one_us"],
+        "many_us_per_row": many.to_dict()["many_us_per_row"],
+        "switch_at": 2 if first == second else _crossing(*one, *many),
         "reason": reason,
-        "latency": {
-            name: {
-                "one_us": round(one[name] * 1e6, 2),
-                "many_us_per_row": round(many[name] * 1e6 / MANY, 4),
-            }
-            for name in engines
-        },
     }
 
 

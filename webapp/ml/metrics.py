@@ -10,6 +10,7 @@ import numpy as np
 
 from webapp.errors import BadArtifact
 from webapp.ml import delong, intervals
+from webapp.ml.schema import Output
 from webapp.ml.schema.checks import shown
 
 
@@ -23,11 +24,7 @@ def classification(
     """
     from sklearn import metrics  # heavy, and only used while publishing
 
-    index = {value: i for i, value in enumerate(classes)}
-    found = places(truth, classes)
-    known = [i for i, place in enumerate(found) if place is not None]
-    y = np.array([found[i] for i in known])
-    p = np.array([index[predicted[i]] for i in known])
+    known, y, p = _known(truth, predicted, classes)
     all_classes = list(range(len(classes)))
     confusion = metrics.confusion_matrix(y, p, labels=all_classes)
     support = confusion.sum(axis=1)
@@ -35,7 +32,7 @@ def classification(
     scores: dict[str, Any] = {
         "accuracy": float((y == p).mean()),
         "balanced_accuracy": float(recall.mean()),
-        "f1_macro": float(metrics.f1_score(y, p, labels=all_classes, average="macro", zero_division=0)),
+        "f1_macro": _f1(y, p, len(classes)),
         "support": {str(value): int(n) for value, n in zip(classes, support, strict=True)},
         "confusion": confusion.tolist(),
         "per_class": {str(value): _of_class(confusion, i) for i, value in enumerate(classes)},
@@ -50,6 +47,33 @@ def classification(
             ranked = matrix
             scores["roc_auc"] = delong.area(y, matrix).area
     return scores | {"intervals": intervals.of_classification(confusion, y, losses, ranked)}
+
+
+def main(
+    output: Output, truth: list[Any], values: list[Any], shares: list[list[float]] | None
+) -> tuple[str, float | None]:
+    """The score that engines of a model are held against each other by, and its name; errors as of all scores."""
+    classes = [choice.value for choice in output.classes]
+    if output.kind == "regression":
+        return "r2", _r2(*_numbers(truth, values))
+    if output.kind == "ranking":
+        return "ndcg_at_k", ranking(truth, shares or [], classes, output.top or 1)["ndcg_at_k"]
+    _, y, p = _known(truth, values, classes)
+    return "f1_macro", _f1(y, p, len(classes))
+
+
+def _known(truth: list[Any], predicted: list[Any], classes: list[Any]) -> tuple[list[int], Any, Any]:
+    """Rows whose truth is a class of the model, and their classes by number: what is true, and what was answered."""
+    index = {value: i for i, value in enumerate(classes)}
+    found = places(truth, classes)
+    known = [i for i, place in enumerate(found) if place is not None]
+    return known, np.array([found[i] for i in known]), np.array([index[predicted[i]] for i in known])
+
+
+def _f1(y: Any, p: Any, n_classes: int) -> float:
+    from sklearn import metrics  # heavy, and only used while publishing
+
+    return float(metrics.f1_score(y, p, labels=list(range(n_classes)), average="macro", zero_division=0))
 
 
 def _of_class(confusion: Any, i: int) -> dict[str, Any]:
@@ -118,18 +142,26 @@ def regression(truth: list[float], predicted: list[float]) -> dict[str, Any]:
 
     Raises BadArtifact for truth in words.
     """
+    y, p = _numbers(truth, predicted)
+    off = np.abs(y - p)
+    return {
+        "mae": float(off.mean()),
+        "rmse": float(np.sqrt((off**2).mean())),
+        "r2": _r2(y, p),
+        "median_absolute_error": float(np.median(off)),
+        "intervals": intervals.of_regression(y, off),
+    }
+
+
+def _numbers(truth: list[float], predicted: list[float]) -> tuple[Any, Any]:
     try:
-        y, p = np.array(truth, float), np.array(predicted, float)
+        return np.array(truth, float), np.array(predicted, float)
     except ValueError as error:
         raise BadArtifact(
             "The model predicts numbers, but the target has words; name another column."
         ) from error
-    off = np.abs(y - p)
+
+
+def _r2(y: Any, p: Any) -> float | None:
     spread = float(((y - y.mean()) ** 2).sum())
-    return {
-        "mae": float(off.mean()),
-        "rmse": float(np.sqrt((off**2).mean())),
-        "r2": 1 - float((off**2).sum()) / spread if spread > 0 else None,
-        "median_absolute_error": float(np.median(off)),
-        "intervals": intervals.of_regression(y, off),
-    }
+    return 1 - float(((y - p) ** 2).sum()) / spread if spread > 0 else None

@@ -1,8 +1,9 @@
 """What is reported of an inspection, and nothing else: a report may come from a process that a model has taken over.
 
 {"types": {name: how often}, "refused": [name], "conversion": {"done", "reason"}, "parity": {"rows", "largest"},
-"latency": {engine: {"one_us", "many_us_per_row"}}, "metrics": {name: number or word}, "sizes": {file: bytes},
-"seconds": {stage: seconds}, "sandbox": {"landlock", "seccomp"}}; what was not reached is missing.
+"engines": [{"name", "offered", "exact", "reason", "bytes", "one_us", "many_us_per_row", "rows", "agree", "largest",
+"score", "score_name"}], "metrics": {name: number or word}, "sizes": {file: bytes}, "seconds": {stage: seconds},
+"sandbox": {"landlock", "seccomp"}}; what was not reached is missing.
 """
 
 from __future__ import annotations
@@ -56,16 +57,28 @@ def _metrics(given: Any) -> dict[str, Any]:
     return _numbers(given) | ({"on": on} if on in ("test data", "training data") else {})
 
 
-def _by_name(given: Any) -> dict[str, Any]:
-    return {name: _numbers(value) for name, value in _pairs(given)}
+def engines(given: Any) -> list[dict[str, Any]]:
+    """The engines side by side, without what is unknown or of another kind; one without a name is left out."""
+    found = []
+    for one in given[:MOST] if isinstance(given, list) else []:
+        known = {name: one[name] for name in _ENGINE if name in one} if isinstance(one, dict) else {}
+        if isinstance(known.get("name"), str):
+            flags = {name: known.get(name) is True for name in ("offered", "exact")}
+            words = {name: _text(known[name]) for name in ("name", "reason", "score_name") if name in known}
+            found.append(_numbers(known) | flags | words)
+    return found
 
 
+_ENGINE: Final = (
+    *("name", "offered", "exact", "reason", "bytes", "one_us"),
+    *("many_us_per_row", "rows", "agree", "largest", "score", "score_name"),
+)
 _MEMBERS: Final[dict[str, Callable[[Any], Any]]] = {
     "types": _numbers,
     "refused": _words,
     "conversion": _conversion,
     "parity": _numbers,
-    "latency": _by_name,
+    "engines": engines,
     "metrics": _metrics,
     "sizes": _numbers,
     "seconds": _numbers,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import random
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from webapp.errors import BadArtifact
-from webapp.ml.layout import Layout
+from webapp.ml.layout import Layout, Rows
 from webapp.ml.schema import Scalar, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Of a sample, for a version to be tried by.
+KEPT_ROWS: Final = 500
 
 
 class Labelled(NamedTuple):
@@ -74,6 +78,14 @@ def trained_layout(estimator: Any, frame: pd.DataFrame) -> Layout:
         if dtype == "category"
     }
     return Layout("frame", tuple(frame.columns), dtypes, "None" if holds_none else "", categories)
+
+
+def some(rows: Rows) -> Rows:
+    """At most 500, in their order, always the same ones."""
+    if len(rows) <= KEPT_ROWS:
+        return rows
+    chosen = sorted(random.Random(20260101).sample(range(len(rows)), KEPT_ROWS))  # noqa: S311 — a sample
+    return [rows[i] for i in chosen]
 
 
 def ordered(estimator: Any, frame: pd.DataFrame) -> pd.DataFrame:

@@ -93,6 +93,7 @@ def warm() -> None:
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
     import skl2onnx  # noqa: F401
+    import sklearn.ensemble
     import sklearn.metrics  # noqa: F401
     import skops.io  # noqa: F401
 

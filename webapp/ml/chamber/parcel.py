@@ -12,6 +12,7 @@ import re
 from typing import IO, Any, Final
 
 from webapp.errors import BadArtifact
+from webapp.ml import reports
 from webapp.ml.loader import MAX_FILE
 from webapp.ml.packaging import Package
 from webapp.ml.schema import Schema
@@ -78,7 +79,9 @@ def unpack(header: dict[str, Any], files: dict[str, bytes], *, format: str, sour
         serving = {manifest["engines"][rows] for rows in ("one", "many")}
         if manifest["schema_hash"] != schema.digest or any(manifest[e]["file"] not in files for e in serving):
             raise Garbage
+        engines = manifest["engines"] | {"options": reports.engines(manifest["engines"]["options"])}
     except (BadArtifact, LookupError, TypeError, AttributeError) as error:
         raise Garbage from error
     # never a pickle, whatever it says
-    return Package(files, manifest | {"format": format, "trusted": False, "files": describe(files)}, schema)
+    made = {"format": format, "trusted": False, "files": describe(files), "engines": engines}
+    return Package(files, manifest | made, schema)

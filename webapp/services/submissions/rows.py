@@ -34,8 +34,8 @@ STAGES = {
     "loading": (0.2, said("Looking into the model file")),
     "learning": (0.3, said("Learning the schema")),
     "converting": (0.4, said("Converting to ONNX and comparing")),
-    "scoring": (0.6, said("Scoring")),
-    "measuring": (0.75, said("Measuring how fast it answers")),
+    "measuring": (0.6, said("Measuring how fast it answers")),
+    "scoring": (0.75, said("Scoring")),
     "writing": (0.9, said("Publishing the version")),
 }
 ENDED = {
