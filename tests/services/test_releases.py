@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from webapp.db import Event, Prediction, PromotionRequest
+from webapp.db import Event, Prediction, PromotionRequest, commits
 from webapp.db.base import session
 from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotReady, NotSignedIn, Outdated
 from webapp.services import model_access, predictions, registry, releases, sealing, users
@@ -73,6 +73,31 @@ def test_an_answer_under_way_is_of_the_version_that_is_live_when_it_is_kept(
     assert made.version == "2"
     row = session().query(Prediction).filter_by(id=made.id).one()
     assert row.finished_us >= releases.history("iris", actor=None)[0].at_us
+
+
+def test_a_version_that_comes_back_meanwhile_answers_anew(
+    app: Flask, desk: Desk, actor: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, submit, caller = desk.resolver.find, desk.commits.submit, actor("alice")
+    before = find("iris", actor=caller)
+    promote(desk, actor("paula"))
+
+    def late(*_: Any, **__: Any) -> Any:  # a worker that has not heard of it yet
+        monkeypatch.setattr(desk.resolver, "find", find)
+        return before
+
+    def overtaken(entry: Any) -> None:
+        monkeypatch.setattr(desk.commits, "submit", submit)
+        commits._fill(entry)
+        with app.app_context():
+            promote(desk, actor("paula"), "1")
+        submit(entry)
+
+    monkeypatch.setattr(desk.resolver, "find", late)
+    monkeypatch.setattr(desk.commits, "submit", overtaken)
+    [made] = predictions.make(desk, caller, ask())
+    row = session().query(Prediction).filter_by(id=made.id).one()
+    assert made.version == "1" and row.finished_us >= releases.history("iris", actor=None)[0].at_us
 
 
 def test_a_version_that_was_named_answers_whatever_is_promoted(

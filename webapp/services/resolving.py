@@ -33,6 +33,8 @@ class Resolved:
     labels: dict[Any, str]
     #: The number of the `registry` counter at which it was found.
     registry: int
+    #: The state of the model then: every change of what its aliases lead to makes another.
+    revision: int
     #: Accounts that may use the model; None: all of them.
     allowed: frozenset[int] | None = None
     #: The comparison that it is the champion of.
@@ -100,6 +102,7 @@ class Resolver:
             predictor=predictor,
             labels={choice.value: choice.label for choice in predictor.schema.output.classes},
             registry=number,
+            revision=row.model.revision,
             allowed=model_access.allowed(session(), row.model),
         )
 

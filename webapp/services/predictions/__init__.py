@@ -57,7 +57,7 @@ MAY_PREDICT = frozenset({"analyst", "publisher", "admin"})
 STRIDE = 512
 KEPT_HOURS = 24
 #: How often caller and version are looked up anew because accounts or models have changed in the meantime.
-ROUNDS = 20
+ROUNDS = 100
 
 #: One row as received, and what checking it gave.
 Row = tuple[Any, Checked]
@@ -151,7 +151,7 @@ def _choose(desk: Desk, actor: Actor, ask: Ask) -> Resolved:
 
 
 class _Moved(Exception):
-    """Another version answers by now."""
+    """Another version answers by now, or the same one again."""
 
     def __init__(self, chosen: Resolved) -> None:
         self.chosen = chosen
@@ -288,7 +288,7 @@ def _keep(
 ) -> Sequence[Made]:
     """Commit what `answer` writes; returns its answers, or those given before when the request was a repeated one.
 
-    Raises _Moved where another version than `chosen` has to answer.
+    Raises _Moved where another version than `chosen` has to answer, or the same one once more.
     """
     made: list[Made] = []
     quick = _quick(desk, chosen, rows)
@@ -332,7 +332,9 @@ def _submit(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, entry: Entry) 
         desk.watch.numbers(fresh=True)
         experiment = ask.experiment
         found = _choose(desk, actor, ask)  # it may be closed to them now
-        if (found.version_id, ask.experiment) != (chosen.version_id, experiment):
+        # Of the same version in another state, the answer may be from before it came back.
+        moved = (found.version_id, found.revision, ask.experiment)
+        if moved != (chosen.version_id, chosen.revision, experiment):
             raise _Moved(found)
         entry.error = None
         if entry.registry is not None:
