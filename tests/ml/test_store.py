@@ -48,6 +48,16 @@ def test_one_damaged_byte_is_refused(store: Store) -> None:
     path.write_bytes(b"grapi")
     with pytest.raises(BadArtifact, match="damaged"):
         store.read("iris", 1, "model.onnx")
+    assert store.damaged("iris", 1) == "model.onnx"
+
+
+def test_a_version_that_is_whole_has_no_damaged_file(store: Store) -> None:
+    store.publish("iris", 1, FILES, {})
+    assert store.damaged("iris", 1) == ""
+    (store.root / "iris" / "1" / "rows.json").unlink()
+    assert store.damaged("iris", 1) == "rows.json"
+    (store.root / "iris" / "1" / "manifest.json").write_text("{}")
+    assert store.damaged("iris", 1) == "manifest.json"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"files": 3}'])

@@ -126,6 +126,26 @@ class Store:
             raise BadArtifact(f"{filename} of {model} {version} is damaged; restore it from a backup.")
         return data
 
+    def damaged(self, model: str, version: int) -> str:
+        """The first file that is not as the manifest says, or the manifest if it cannot be read; empty if all are.
+
+        Each is looked through a piece at a time, however large.
+        """
+        folder = self._place(model, version)
+        try:
+            files = self.manifest(model, version)["files"]
+        except (BadArtifact, NotFound):
+            return MANIFEST
+        for name, entry in files.items():
+            try:
+                with (folder / name).open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                return str(name)
+            if not isinstance(entry, dict) or found != entry.get("sha256"):
+                return str(name)
+        return ""
+
     def whole(self, model: str, version: int) -> dict[str, bytes]:
         """Every file by its name, the manifest too; raises as `read`."""
         files = {name: self.read(model, version, name) for name in self.manifest(model, version)["files"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webapp.services import anchors, erasure, holds, predictions, retention, rollups, sealing
+from webapp.services import anchors, erasure, holds, predictions, retention, rollups, sealing, soundness
 from webapp.services.desk import Desk
 from webapp.services.jobs.reaping import reap
 from webapp.services.submissions.reaping import reap as reap_submissions
@@ -59,12 +59,18 @@ def send_checkpoints(desk: Desk) -> None:
     anchors.send_due(desk.anchors)
 
 
+def look_at_files(desk: Desk) -> None:
+    """Look whether the versions that answer are stored as they were published."""
+    soundness.look(desk.store)
+
+
 def apart(desk: Desk) -> list[list[tuple[float, Duty]]]:
     """What may not wait until something else has ended, each in a thread of its own; as PERIODIC."""
     return [
         [(min(desk.seals.every, 0.25), seal_record)],
         [(1.0, verify_asked)],
         [(60.0, send_checkpoints)],
+        [(300.0, look_at_files)],
         [(30.0, lift_restrictions), (60.0, keep_no_longer), (60.0, clean_files), (600.0, vacuum)],
     ]
 
