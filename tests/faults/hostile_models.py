@@ -178,6 +178,7 @@ def _graphs(folder: Path, canary: Path) -> Files:
         made.graph.initializer.append(weights)
         yield f"{name}-dims.onnx", made.SerializeToString()
     yield "allocates-8-gb.onnx", allocates(2**31)
+    yield "allocates-what-is-asked.onnx", allocates_what_is_asked()
     yield "never-ends.onnx", never_ends()
     yield "not-a-number.onnx", not_a_number()
 
@@ -208,6 +209,20 @@ def allocates(floats: int) -> bytes:
         helper.make_node("Add", ["m", "r"], ["y"]),
     ]
     return graph(nodes, s=np.array([floats], np.int64))
+
+
+def allocates_what_is_asked() -> bytes:
+    """A graph that is harmless for its sample, and wants as many floats as the larger column says."""
+    nodes = [
+        FIRST,
+        helper.make_node("Cast", ["m"], ["i"], to=TensorProto.INT64),
+        helper.make_node("ReduceMax", ["i"], ["most"], keepdims=0),
+        helper.make_node("Reshape", ["most", "one"], ["s"]),
+        helper.make_node("ConstantOfShape", ["s"], ["z"]),
+        helper.make_node("ReduceSum", ["z"], ["r"], keepdims=0),
+        helper.make_node("Add", ["m", "r"], ["y"]),
+    ]
+    return graph(nodes, one=np.array([1], np.int64))
 
 
 def never_ends() -> bytes:
