@@ -15,6 +15,7 @@ from typing import Any
 
 from config import ROOT, load
 from webapp.errors import Conflict
+from webapp.ml.memory import bound_memory
 from webapp.services.backups.serving import Serving
 
 LEAVE_SECONDS = 3
@@ -95,6 +96,7 @@ def post_worker_init(worker: Any) -> None:
 
     worker.wsgi.extensions["panic"] = leave
     worker.wsgi.extensions["follow"]()
+    bound_memory()
     # What is loaded by now stays; looking through it again and again for garbage cost a third of the speed.
     gc.collect()
     gc.freeze()

@@ -14,6 +14,7 @@ from structlog import get_logger
 
 from webapp.doors import desk
 from webapp.errors import Conflict
+from webapp.ml.memory import bound_memory
 from webapp.services.backups.serving import Serving
 from webapp.services.jobs.working import work
 
@@ -38,6 +39,7 @@ def worker(attached: bool) -> None:
     if attached:
         threading.Thread(target=_leave_with, args=(os.getppid(), leaving), daemon=True).start()
     os.nice(NICENESS)  # people who wait for a page come first
+    bound_memory()
     app.extensions["panic"] = leaving.set  # the disk has failed: a successor opens the database anew
     log.info("worker", pid=os.getpid())
     with held:
