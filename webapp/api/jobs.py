@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, request, url_for
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
-from webapp.api.records import whole
+from webapp.api.paging import paged
 from webapp.api.strangers import strangers
 from webapp.auth import actor
 from webapp.doors import desk, expect_upload, json_response, spooled
@@ -17,7 +15,6 @@ from webapp.services import jobs
 from webapp.services.jobs import Upload
 from webapp.wording import said
 
-MOST = 100
 OPTIONS = ("subject", "delimiter", "encoding", "decimal")
 FIELDS = ("model", "version", "on_error", *OPTIONS)
 
@@ -25,7 +22,7 @@ FIELDS = ("model", "version", "on_error", *OPTIONS)
 @api.route("/jobs", methods=["GET", "POST"])
 def batches() -> Response:
     """Batches, newest first; with a file, one more of them."""
-    return _create() if request.method == "POST" else _list()
+    return _create() if request.method == "POST" else paged(jobs.search, presenters.job)
 
 
 def _create() -> Response:
@@ -37,18 +34,6 @@ def _create() -> Response:
     answer = json_response(presenters.job(made), 202)
     answer.headers["Location"] = url_for("api.show_job", job_id=made.id)
     return answer
-
-
-def _list() -> Response:
-    limit = whole("limit", 20, 1, MOST)
-    found = jobs.search(actor(), limit=limit + 1, before=request.args.get("cursor", ""))
-    more = len(found) > limit
-    body: dict[str, Any] = {
-        "data": [presenters.job(job) for job in found[:limit]],
-        "has_more": more,
-        "next_cursor": found[limit - 1].id if more else None,
-    }
-    return json_response(body)
 
 
 @api.get("/jobs/<job_id>")

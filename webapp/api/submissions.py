@@ -9,7 +9,7 @@ from flask import Response, request, url_for
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
-from webapp.api.records import whole
+from webapp.api.paging import paged
 from webapp.api.strangers import strangers
 from webapp.auth import actor
 from webapp.doors import desk, expect_upload, json_response, spooled_parts
@@ -18,7 +18,6 @@ from webapp.services import submissions
 from webapp.services.submissions import FILES, Upload
 from webapp.wording import said
 
-MOST = 100
 FIELDS = ("target", "title", "description", "schema", "card", "promote")
 
 
@@ -39,15 +38,7 @@ def publish_version(name: str) -> Response:
 @api.get("/submissions")
 def list_submissions() -> Response:
     """Submissions, newest first."""
-    limit = whole("limit", 20, 1, MOST)
-    found = submissions.search(actor(), limit=limit + 1, before=request.args.get("cursor", ""))
-    more = len(found) > limit
-    body: dict[str, Any] = {
-        "data": [presenters.submission(one) for one in found[:limit]],
-        "has_more": more,
-        "next_cursor": found[limit - 1].id if more else None,
-    }
-    return json_response(body)
+    return paged(submissions.search, presenters.submission)
 
 
 @api.get("/submissions/<submission_id>")
