@@ -11,6 +11,7 @@ from webapp.doors import desk, spooled, tell
 from webapp.errors import AppError, Conflict, InvalidInput, NotFound, Problem
 from webapp.services import jobs, registry
 from webapp.services.jobs import JobView, Upload
+from webapp.web.refusals import shown_again
 from webapp.wording import said
 
 ROWS = 50
@@ -39,9 +40,7 @@ def new() -> Answer | str | tuple[str, int, dict[str, str]]:
         asked = Upload(*sent, request.form.get("model", ""), request.form.get("version") or None, options)
         return redirect(url_for("jobs.show", job_id=jobs.add(desk(), actor(), asked).id))
     except AppError as error:
-        told = tell(error)
-        problems = {p.pointer.removeprefix("#/"): p.detail for p in told.problems if p.pointer != "#"}
-        return _form(problems, "" if problems else told.detail), told.status.code, told.headers
+        return shown_again(error, _form)
 
 
 @blueprint.get("/jobs/<job_id>")

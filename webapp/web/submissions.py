@@ -13,6 +13,7 @@ from webapp.doors import desk, spooled_parts, tell
 from webapp.errors import AppError, Conflict, InvalidInput, Problem
 from webapp.services import submissions
 from webapp.services.submissions import FILES, SubmissionView, Upload
+from webapp.web.refusals import shown_again
 from webapp.wording import said
 
 ROWS = 50
@@ -45,9 +46,7 @@ def new() -> Answer | str | tuple[str, int, dict[str, str]]:
         made = submissions.add(desk(), actor(), _read())
         return redirect(url_for("submissions.show", submission_id=made.id))
     except AppError as error:
-        told = tell(error)
-        problems = {p.pointer.removeprefix("#/"): p.detail for p in told.problems if p.pointer != "#"}
-        return _form(problems, "" if problems else told.detail), told.status.code, told.headers
+        return shown_again(error, _form)
 
 
 @blueprint.get("/submissions/<submission_id>")
