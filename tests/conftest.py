@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from werkzeug.test import TestResponse
 
 from config import Settings
+from tests import chambers, handing_in
 from tests.chambers import here
 from webapp import preparation
 from webapp.app import create_app
 from webapp.db import Change, User
 from webapp.db.base import session, transaction
+from webapp.ml import intake
 from webapp.ml.demos import demos
+from webapp.ml.intake import Order
 from webapp.ml.packaging import package
 from webapp.observability import configure_logging
 from webapp.services import passwords, registry
@@ -277,3 +281,20 @@ def signed_in(app: Flask) -> Callable[[str], FlaskClient]:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models are inspected in the process of the test, which spares the start of another."""
     monkeypatch.setattr("webapp.ml.chamber.inspect", here)
+
+
+@pytest.fixture
+def shown_engines(in_process: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Inspections whose reports show the engines of `handing_in.engines`; which one was asked for each time."""
+    real, asked = intake.prepare, list[str]()
+
+    def prepare(order: Order, *files: Any, report: dict[str, Any], **how: Any) -> Any:
+        asked.append(order.engine)
+        made = real(replace(order, engine="auto"), *files, report=report, **how)
+        report["engines"] = handing_in.engines()
+        made.manifest["engines"] |= {"options": report["engines"], "picked": order.engine}
+        return made
+
+    monkeypatch.setattr(intake, "prepare", prepare)
+    monkeypatch.setattr(chambers, "tidy", lambda report: report)
+    return asked

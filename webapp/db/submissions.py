@@ -12,6 +12,8 @@ from webapp.extensions import Base
 
 #: In these a worker has something to do.
 OPEN = ("waiting", "inspecting")
+#: Inspected; now it rests until its publisher has picked an engine.
+CHOOSING = "choosing"
 
 
 class Submitted(Base):
@@ -33,15 +35,15 @@ class Submitted(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     #: The name to publish under, of a model that need not exist yet.
     model: Mapped[str] = mapped_column(String(63))
-    #: waiting, inspecting, published, refused, failed or cancelled.
+    #: waiting, inspecting, choosing, published, refused, failed or cancelled.
     state: Mapped[str] = mapped_column(String(12), default="waiting")
     #: A word of `ml.intake.STAGES`, or starting; empty before.
     stage: Mapped[str] = mapped_column(String(12), default="")
     #: JSON: {"model" | "data" | "test": [name as its sender calls it, bytes]}.
     files: Mapped[str] = mapped_column(Text)
-    #: JSON: target, title, description, schema, card, promote.
+    #: JSON: target, title, description, schema, card, promote, engine (absent in old ones: auto).
     wishes: Mapped[str] = mapped_column(Text)
-    #: JSON: what the inspection found; NULL until it has ended.
+    #: JSON: what the inspection found; NULL until it has been inspected.
     report: Mapped[str | None] = mapped_column(Text)
     #: JSON list of [pointer, sentence]: why it was refused or has failed.
     errors: Mapped[str] = mapped_column(Text, default="[]")

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from webapp.errors import BadArtifact, no_member, printable
+from webapp.errors import BadArtifact, InvalidInput, Problem, no_member, printable
 from webapp.ml import chamber, intake
 from webapp.ml.chamber import USUAL, Given, Limits
 from webapp.ml.intake import Order
+from webapp.ml.options import WISHES
 from webapp.ml.packaging import CARD, Package
 from webapp.ml.store import Store
 from webapp.services import registry
@@ -107,6 +108,8 @@ def keep(
 
 def refuse(submission: Submission) -> None:
     """Raises BadArtifact or InvalidInput for what can be seen without opening a file."""
+    if submission.engine not in WISHES:
+        raise InvalidInput([Problem("#/engine", said("must be one of {names}", names=", ".join(WISHES)))])
     if _format(submission) == "joblib" and not submission.trusted:
         raise BadArtifact(
             said(

@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from webapp.db import Submitted
 from webapp.db.base import session, transaction
+from webapp.db.submissions import CHOOSING, OPEN
 from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, Problem, TooLarge, printable
 from webapp.ml.loader import MAX_FILE
+from webapp.ml.options import WISHES
 from webapp.services import publishing, registry
 from webapp.services.clock import new_id, now_us
 from webapp.services.desk import Desk
@@ -24,10 +26,21 @@ from webapp.services.jobs.intake import file_name, take_in
 from webapp.services.jobs.reaping import discard
 from webapp.services.people import Actor
 from webapp.services.publishing import Submission
-from webapp.services.submissions.rows import SubmissionView, read
+from webapp.services.submissions.rows import SubmissionView, offered, read
 from webapp.wording import said
 
-__all__ = ["FILES", "SubmissionView", "Upload", "add", "cancel", "get", "search", "worked_on"]
+__all__ = [
+    "FILES",
+    "WISHES",
+    "SubmissionView",
+    "Upload",
+    "add",
+    "cancel",
+    "choose",
+    "get",
+    "search",
+    "worked_on",
+]
 
 MAY_PUBLISH = frozenset({"publisher", "admin"})
 #: In an upload, and in the folder of a submission.
@@ -48,13 +61,15 @@ class Upload:
     schema: dict[str, Any] = field(default_factory=dict)
     card: dict[str, str] = field(default_factory=dict)
     promote: bool = False
+    #: Which engine is to answer, of `ml.options.WISHES`.
+    engine: str = "auto"
 
 
 def add(desk: Desk, actor: Actor, upload: Upload) -> SubmissionView:
     """Take a submission in and let a worker inspect it.
 
     Raises NotAllowed, TooMany, NotFound, NotReady, TooLarge, BadArtifact and InvalidInput (`#/name`, `#/model`,
-    `#/data`, `#/target`, `#/title`, `#/description`, `#/promote`).
+    `#/data`, `#/target`, `#/title`, `#/description`, `#/promote`, `#/engine`).
     """
     if actor.role not in MAY_PUBLISH:
         raise NotAllowed(said("Only publishers and admins publish models; ask one of them."))
@@ -67,7 +82,7 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> SubmissionView:
     now = now_us()
     wishes = {
         name: getattr(upload, name)
-        for name in ("target", "title", "description", "schema", "card", "promote")
+        for name in ("target", "title", "description", "schema", "card", "promote", "engine")
     }
     try:
         with transaction() as s:
@@ -85,8 +100,7 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> SubmissionView:
     except BaseException:
         discard(folder)
         raise
-    with suppress(Exception):  # the queue may be away: whoever looks after submissions sends it again
-        desk.workshop.queue.put(submission_id)
+    _queue(desk, submission_id)
     return get(actor, submission_id)
 
 
@@ -112,7 +126,9 @@ def cancel(desk: Desk, actor: Actor, submission_id: str) -> SubmissionView:
     """End a submission before it is a version. Owners and admins may. Raises NotFound, NotAllowed, Conflict."""
     with transaction() as s:
         row = _own(s, actor, submission_id)
-        if row.state not in ("waiting", "inspecting"):
+        if row.user_id != actor.id and actor.role != "admin":
+            raise NotAllowed(said("Only who sent a submission, or an admin, may cancel it."))
+        if row.state not in (*OPEN, CHOOSING):
             raise Conflict(said("This submission has ended already."))
         if row.lease_us is not None and presence.alive(desk.workshop.workers, row.worker or ""):
             row.cancel = True  # its worker looks for it, and ends the inspection
@@ -120,9 +136,36 @@ def cancel(desk: Desk, actor: Actor, submission_id: str) -> SubmissionView:
             row.state, row.finished_us = "cancelled", now_us()
             row.worker = row.lease_us = None
     found = get(actor, submission_id)
-    if not found.open:
+    if found.finished_us is not None:
         discard(desk.workshop.job(found.id))
     return found
+
+
+def choose(desk: Desk, actor: Actor, submission_id: str, engine: str) -> SubmissionView:
+    """Pick the engine that a submission is published with, and let a worker do so. Owners and admins may.
+
+    `engine` is one that its report offers, or auto. Raises NotFound, NotAllowed, Conflict where no engine is waited
+    for, InvalidInput (`#/engine`).
+    """
+    with transaction() as s:
+        row = _own(s, actor, submission_id)
+        if actor.role not in MAY_PUBLISH or (row.user_id != actor.id and actor.role != "admin"):
+            raise NotAllowed(
+                said("Only the publisher who sent a submission, or an admin, may pick its engine.")
+            )
+        if row.state != CHOOSING:
+            raise Conflict(
+                said("This submission does not wait for an engine to be picked; its page says how far it is.")
+            )
+        known = ["auto", *offered(orjson.loads(row.report or "{}"))]
+        if engine not in known:
+            raise InvalidInput(
+                [Problem("#/engine", said("must be one of those offered: {names}", names=", ".join(known)))]
+            )
+        row.wishes = orjson.dumps(orjson.loads(row.wishes) | {"engine": engine}).decode()
+        row.state, row.moved_us = "waiting", now_us()
+    _queue(desk, submission_id)
+    return get(actor, submission_id)
 
 
 def worked_on(desk: Desk) -> bool:
@@ -145,6 +188,7 @@ def handed_in(desk: Desk, found: SubmissionView) -> Submission:
         card=wishes["card"],
         edits=wishes["schema"],
         promote=wishes["promote"],
+        engine=found.engine,
     )
 
 
@@ -169,6 +213,7 @@ def _refuse(actor: Actor, upload: Upload) -> None:
             title=upload.title,
             description=upload.description,
             card=upload.card,
+            engine=upload.engine,
         )
     )
     registry.refuse_to_publish(upload.model, actor, promote=upload.promote)
@@ -182,12 +227,15 @@ def _refuse(actor: Actor, upload: Upload) -> None:
         )
 
 
+def _queue(desk: Desk, submission_id: str) -> None:
+    with suppress(Exception):  # the queue may be away: whoever looks after submissions sends it again
+        desk.workshop.queue.put(submission_id)
+
+
 def _own(s: Session, actor: Actor, submission_id: str) -> Submitted:
     row = s.scalar(select(Submitted).where(Submitted.id == _clean(submission_id)).with_for_update())
     if row is None or not (actor.sees_all or row.user_id == actor.id):
         raise _absent()
-    if row.user_id != actor.id and actor.role != "admin":
-        raise NotAllowed(said("Only who sent a submission, or an admin, may cancel it."))
     return row
 
 

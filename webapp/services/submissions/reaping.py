@@ -8,13 +8,13 @@ from sqlalchemy import select
 
 from webapp.db import Submitted
 from webapp.db.base import session
-from webapp.db.submissions import OPEN
+from webapp.db.submissions import CHOOSING, OPEN
 from webapp.services.clock import now_us
 from webapp.services.desk import Desk
 from webapp.services.jobs import presence
 from webapp.services.jobs.reaping import ABANDONED_SECONDS, discard, long_waiting
 from webapp.services.submissions import PREFIX
-from webapp.services.submissions.rows import let_go
+from webapp.services.submissions.rows import give_up_waiting, let_go
 
 
 def reap(desk: Desk) -> None:
@@ -30,6 +30,7 @@ def reap(desk: Desk) -> None:
             workshop.queue.put(row.id)
         elif long_waiting(workshop.job(row.id), row.moved_us):
             workshop.queue.put(row.id)
+    give_up_waiting()
     _sweep(desk)
 
 
@@ -39,5 +40,5 @@ def _sweep(desk: Desk) -> None:
     for folder in desk.workshop.folder.glob(f"{PREFIX}_*"):
         state = session().scalar(select(Submitted.state).where(Submitted.id == folder.name))
         forgotten = state is None and folder.stat().st_mtime < time.time() - ABANDONED_SECONDS
-        if forgotten or (state is not None and state not in OPEN):
+        if forgotten or (state is not None and state not in (*OPEN, CHOOSING)):
             discard(folder)

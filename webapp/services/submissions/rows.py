@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.db import Model, ModelVersion, Submitted, User
 from webapp.db.base import session, transaction
 from webapp.db.commits import Outrun
-from webapp.db.submissions import OPEN
+from webapp.db.submissions import CHOOSING, OPEN
 from webapp.errors import Problem
 from webapp.services.clock import now_us
 from webapp.services.registry import VersionInfo
@@ -21,6 +21,9 @@ from webapp.services.told import pack, unpack
 from webapp.wording import said
 
 LEASE_US = 60_000_000
+#: How long a submission waits for its engine to be picked: 7 days.
+CHOICE_US = 7 * 86_400 * 1_000_000
+NOT_PICKED = said("No engine was picked within 7 days; send it again, and name the engine.")
 #: Workers that may end over one submission before it is given up.
 MOST_TRIES = 2
 GIVEN_UP = said(
@@ -38,6 +41,7 @@ STAGES = {
     "scoring": (0.75, said("Scoring")),
     "writing": (0.9, said("Publishing the version")),
 }
+RESTING = said("Waiting for an engine to be picked")
 ENDED = {
     "published": said("Published as a version"),
     "refused": said("Refused"),
@@ -77,6 +81,16 @@ class SubmissionView:
         return self.state in OPEN
 
     @property
+    def choosing(self) -> bool:
+        """Whether it waits for its publisher to pick an engine."""
+        return self.state == CHOOSING
+
+    @property
+    def engine(self) -> str:
+        """The engine that was asked for, of `ml.options.WISHES`."""
+        return str(self.wishes.get("engine", "auto"))
+
+    @property
     def page(self) -> str | None:
         """The address of the version it became."""
         return self.version and f"/models/{self.model}?version={self.version}"
@@ -84,7 +98,7 @@ class SubmissionView:
     @property
     def words(self) -> str:
         """What is being done, or how it ended."""
-        return ENDED.get(self.state) or STAGES[self.stage][1]
+        return RESTING if self.choosing else ENDED.get(self.state) or STAGES[self.stage][1]
 
     @property
     def refused(self) -> list[tuple[str, str]]:
@@ -96,6 +110,11 @@ class SubmissionView:
     def progress(self) -> float:
         """How far it is, 0 to 1."""
         return STAGES[self.stage][0] if self.open else 1.0
+
+
+def offered(report: dict[str, Any] | None) -> list[str]:
+    """Names of the engines that an inspection found fit to be picked."""
+    return [one["name"] for one in (report or {}).get("engines", ()) if one.get("offered")]
 
 
 _QUERY = (
@@ -210,6 +229,33 @@ def publish(s: Session, found: SubmissionView, made: VersionInfo, manifest: dict
         s, _mine(found).where(Submitted.cancel.is_(False)).values(**_ended("published"), **became)
     ):
         raise _outrun()
+
+
+def rest(found: SubmissionView, manifest: dict[str, Any]) -> None:
+    """Put an inspected submission down until its engine has been picked; raises Outrun where it is not ours."""
+    told = {"report": orjson.dumps(manifest["report"]).decode()}
+    told |= {"warnings": orjson.dumps(manifest["warnings"]).decode()}
+    free = {
+        "state": CHOOSING,
+        "stage": "",
+        "tries": 0,
+        "worker": None,
+        "lease_us": None,
+        "moved_us": now_us(),
+    }
+    with transaction() as s:
+        if not _changed(s, _mine(found).where(Submitted.cancel.is_(False)).values(**free, **told)):
+            raise _outrun()
+
+
+def give_up_waiting() -> None:
+    """End those for which no engine has been picked in time."""
+    late = (Submitted.state == CHOOSING) & (Submitted.moved_us < now_us() - CHOICE_US)
+    if session().scalar(select(Submitted.id).where(late).limit(1)) is None:
+        return
+    with transaction() as s:
+        told = _packed([Problem("#/engine", NOT_PICKED)])
+        s.execute(update(Submitted).where(late).values(**_ended("cancelled"), errors=told))
 
 
 def end(

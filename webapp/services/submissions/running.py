@@ -67,7 +67,7 @@ def run(desk: Desk, submission_id: str, worker: str, leaving: Callable[[], bool]
         raise
     finally:
         ended = rows.read_one(found.id)
-        if ended is not None and not ended.open:
+        if ended is not None and not (ended.open or ended.choosing):
             discard(desk.workshop.job(found.id))
     return ended
 
@@ -79,6 +79,9 @@ def _publish(desk: Desk, found: SubmissionView, leaving: Callable[[], bool]) -> 
     submission = handed_in(desk, found)
     go_on, tell = _looking(found, leaving), lambda stage: rows.move(found, stage)
     made = publishing.inspect(submission, Inspection(desk.workshop.limits, folder, go_on, tell))
+    if submission.engine == "ask":
+        rows.rest(found, made.manifest)
+        return
     actor = people.on_behalf(found.user_id)  # as they are by now
     if actor.role not in MAY_PUBLISH:
         raise NotAllowed(said("Whoever sent this may not publish models any more."))
