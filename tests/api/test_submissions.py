@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 
 from tests.conftest import ApiClient
-from tests.handing_in import flowers, form
+from tests.handing_in import engines, flowers, form
+from webapp.services import registry
 from webapp.services.submissions.running import run
 
 Api = Callable[[str], ApiClient]
@@ -75,6 +76,7 @@ def test_a_refusal_is_told_with_types_and_advice(app: Flask, api: Api) -> None:
         ({"model": None}, "#/model"),
         ({"data": None}, "#/data"),
         ({"target": None}, "#/target"),
+        ({"engine": "gpu"}, "#/engine"),
         ({"promote": "yes"}, "#/promote"),
         ({"card": "[]"}, "#/card"),
         ({"schema": "{"}, "#/schema"),
@@ -127,3 +129,44 @@ def test_pages_follow_each_other(api: Api) -> None:
     assert ([one["id"] for one in first["data"]], first["has_more"]) == (ids[:2], True)
     second = paula("GET", f"/submissions?limit=2&cursor={first['next_cursor']}")[1]
     assert ([one["id"] for one in second["data"]], second["has_more"]) == (ids[2:], False)
+
+
+def test_engines_are_shown_and_one_is_picked(app: Flask, api: Api, shown_engines: None) -> None:
+    paula = api("paula")
+    _, sent = send(paula, engine="ask")
+    work(app, sent)
+    _, resting = paula("GET", f"/submissions/{sent['id']}")
+    assert (resting["state"], resting["engine"], resting["finished_at"]) == ("choosing", "ask", None)
+    assert [one["name"] for one in resting["report"]["engines"] if one["offered"]][-1] == "onnx-int8"
+    place = f"/submissions/{sent['id']}/engine"
+    status, picked = paula("POST", place, {"engine": "onnx"})
+    assert (status, picked["state"], picked["engine"]) == (202, "waiting", "onnx")
+    assert paula("POST", place, {"engine": "sklearn"})[0] == 409
+    work(app, sent)
+    _, done = paula("GET", f"/submissions/{sent['id']}")
+    assert (done["state"], done["version"], done["engine"]) == ("published", "1", "onnx")
+
+
+def test_what_is_wrong_with_a_choice_is_pointed_to(app: Flask, api: Api, shown_engines: None) -> None:
+    paula = api("paula")
+    _, sent = send(paula, engine="ask")
+    work(app, sent)
+    place = f"/submissions/{sent['id']}/engine"
+    for body in ({}, {"engine": 3}, {"engine": "pruned"}):
+        status, told = paula("POST", place, body)
+        assert (status, told["errors"][0]["pointer"]) == (422, "#/engine")
+    assert paula("POST", place, {"engine": "onnx", "engines": "x"})[1]["errors"][0]["pointer"] == "#/engines"
+    for name, status in (("alice", 403), ("carol", 403), ("dave", 202)):
+        assert api(name)("POST", place, {"engine": "onnx"})[0] == status
+
+
+def test_a_version_shows_the_engines_it_was_picked_from(
+    app: Flask, api: Api, packages: dict[str, Any]
+) -> None:
+    made = packages["iris"][1]
+    told = made.manifest["engines"] | {"options": engines(), "picked": "onnx"}
+    made = made._replace(manifest=made.manifest | {"engines": told})
+    registry.publish(app.extensions["desk"].store, made, name="iris", title="")
+    for path in ("/models/iris?version=2", "/models/iris/versions/2"):
+        shown = api("alice")("GET", path)[1]["engines"]
+        assert (shown["picked"], shown["options"]) == ("onnx", engines())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from webapp.api.schemas import MOMENT, TEXT, object_of
+from webapp.api.schemas import ENGINES, MOMENT, TEXT, object_of
 
 ANY: dict[str, Any] = {"type": ["object", "null"]}
 MAYBE: dict[str, Any] = {"type": ["string", "null"]}
@@ -26,7 +26,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "schema": {"type": "object"},
             "card": ANY,
             "metrics": ANY,
-            "engines": ANY,
+            "engines": {**ANY, "properties": {"picked": TEXT, "options": ENGINES}},
             "warnings": {"type": "array", "items": TEXT},
             "profile": {"type": "object"},
             "lineage": object_of(

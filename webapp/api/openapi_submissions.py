@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from webapp.api.openapi_jobs import ID, PAGING
-from webapp.api.schemas import MOMENT, TEXT, object_of
+from webapp.api.openapi_jobs import COUNT, ID, PAGING
+from webapp.api.schemas import ENGINES, MOMENT, TEXT, object_of
+from webapp.services.submissions import WISHES
 
-STATES = ["waiting", "inspecting", "published", "refused", "failed", "cancelled"]
+STATES = ["waiting", "inspecting", "choosing", "published", "refused", "failed", "cancelled"]
 TEXTS = {"type": "array", "items": TEXT}
 NULLABLE = {"type": ["string", "null"]}
+ENGINE = {"enum": list(WISHES), "description": "Which engine is to answer; default: auto."}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_NUMBER = {"type": "number"}
 SCHEMAS = {
+    "Engine": object_of(
+        {"name": TEXT, "offered": {"type": "boolean"}, "exact": {"type": "boolean"}, "reason": TEXT},
+        {
+            "bytes": COUNT,
+            "one_us": _NUMBER,
+            "many_us_per_row": _NUMBER,
+            "rows": COUNT,
+            "agree": _SHARE,
+            "largest": _NUMBER,
+            "score": _NUMBER,
+            "score_name": TEXT,
+        },
+    ),
     "Submission": object_of(
         {
             "id": TEXT,
@@ -24,12 +41,23 @@ SCHEMAS = {
             "page": {**NULLABLE, "description": "Address of the version it became."},
             "errors": {"type": "array", "items": object_of({"pointer": TEXT, "detail": TEXT})},
             "warnings": TEXTS,
-            "report": {"type": ["object", "null"], "description": "What was found in the files."},
+            "engine": ENGINE,
+            "report": {
+                "type": ["object", "null"],
+                "description": "What was found in the files.",
+                "properties": {"engines": ENGINES},
+            },
             "user": TEXT,
             "created_at": MOMENT,
             "finished_at": NULLABLE,
         }
-    )
+    ),
+}
+_CHOICE = {
+    "type": "object",
+    "properties": {"engine": {**TEXT, "description": "One that the report offers, or auto."}},
+    "required": ["engine"],
+    "additionalProperties": False,
 }
 _FILE = {**TEXT, "format": "binary"}
 _FORM = {
@@ -44,6 +72,7 @@ _FORM = {
         "schema": {**TEXT, "description": "A JSON object that corrects the inferred schema."},
         "card": {**TEXT, "description": "A JSON object with the texts of the card."},
         "promote": {"enum": ["true", "false"], "description": "Whether the version shall answer at once."},
+        "engine": ENGINE,
     },
     "required": ["model", "data", "target"],
     "additionalProperties": False,
@@ -95,5 +124,15 @@ def routes(
                 answers={"200": one},
                 errors=(401, 403, 404, 409),
             ),
+        },
+        "/submissions/{id}/engine": {
+            "post": operation(
+                "choose_engine",
+                "Pick the engine that a submission is published with",
+                parameters=[ID],
+                body={"required": True, "content": {"application/json": {"schema": _CHOICE}}},
+                answers={"202": one},
+                errors=(400, 401, 403, 404, 409, 413, 415, 422),
+            )
         },
     }

@@ -276,6 +276,7 @@ def submission(found: SubmissionView) -> dict[str, Any]:
         "page": found.page,
         "errors": [{"pointer": p.pointer, "detail": str(p.detail)} for p in found.errors],
         "warnings": [str(text) for text in found.warnings],
+        "engine": found.engine,
         "report": _report(found),
         "user": found.owner,
         "created_at": moment(found.created_us),

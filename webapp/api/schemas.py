@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TEXT: dict[str, Any] = {"type": "string"}
+ENGINES = {"type": "array", "items": {"$ref": "#/components/schemas/Engine"}}
 MOMENT = {**TEXT, "format": "date-time"}
 
 

@@ -10,15 +10,16 @@ from flask import Response, request, url_for
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.api.paging import paged
+from webapp.api.releases import MOST_BYTES, MOST_NAMED
 from webapp.api.strangers import strangers
 from webapp.auth import actor
-from webapp.doors import desk, expect_upload, json_response, spooled_parts
+from webapp.doors import desk, expect_upload, json_body, json_response, spooled_parts
 from webapp.errors import InvalidInput, Problem, UnsupportedMedia
 from webapp.services import submissions
 from webapp.services.submissions import FILES, Upload
 from webapp.wording import said
 
-FIELDS = ("target", "title", "description", "schema", "card", "promote")
+FIELDS = ("target", "title", "description", "schema", "card", "promote", "engine")
 
 
 @api.post("/models/<name>/versions", provide_automatic_options=False)  # of which the list of versions tells
@@ -47,6 +48,21 @@ def show_submission(submission_id: str) -> Response:
     return json_response(presenters.submission(submissions.get(actor(), submission_id)))
 
 
+@api.post("/submissions/<submission_id>/engine")
+def choose_engine(submission_id: str) -> Response:
+    """Pick the engine that a submission is published with, of those that its report offers."""
+    body = json_body(MOST_BYTES)
+    problems = strangers(body, ("engine",), MOST_NAMED)
+    if not isinstance(body.get("engine"), str):
+        problems.append(
+            Problem("#/engine", said("is needed: the name of an engine that is offered, or auto"))
+        )
+    if problems:
+        raise InvalidInput(problems)
+    made = submissions.choose(desk(), actor(), submission_id, body["engine"])
+    return json_response(presenters.submission(made), 202)
+
+
 @api.delete("/submissions/<submission_id>")
 def cancel_submission(submission_id: str) -> Response:
     """End a submission before it is a version."""
@@ -70,6 +86,7 @@ def _read(name: str) -> Upload:
         schema,
         card,
         promote=form.get("promote") == "true",
+        engine=form.get("engine", "auto"),
     )
 
 

@@ -41,6 +41,7 @@ POLICY: dict[str, Roles] = {
     "api.list_submissions": SIGNED_IN,  # who was a publisher still sees what came of it
     "api.show_submission": SIGNED_IN,
     "api.cancel_submission": SIGNED_IN,  # one's own, which the service asks
+    "api.choose_engine": PUBLISHERS,
     "api.predict": PREDICTORS,
     "api.predict_default": PREDICTORS,
     "api.list_predictions": SIGNED_IN,
