@@ -25,8 +25,9 @@ from tests.demo_desk import publish_demo
 from tests.texts import LETTERS, read
 from tests.web.conftest import Browser
 from webapp import auth
-from webapp.db import Prediction
+from webapp.db import Prediction, Submitted
 from webapp.db.base import transaction
+from webapp.db.submissions import CHOOSING
 from webapp.ml.packaging import LIBRARIES, Package
 from webapp.ml.schema import Schema
 from webapp.services import experiments, outcomes, predictions, registry, releases, reviews, sealing
@@ -56,7 +57,19 @@ NAMES = {
     "p95",
     "p99",
 }
-NAMES |= {"Windows-1252", "Latin-1", "UTF-8", "UTF-16", "bytes", "csv", "parquet", "onnx", "skops", "sklearn"}
+NAMES |= {
+    "Windows-1252",
+    "Latin-1",
+    "UTF-8",
+    "UTF-16",
+    "bytes",
+    "csv",
+    "parquet",
+    "onnx",
+    "skops",
+    "sklearn",
+    "ONNX",
+}
 NAMES |= {"ms", "µs", "s", "kB", "MB", *LANGUAGES.values()}
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
 #: Ids, digests, versions, words of addresses and passwords made up by the server, which are nobody's words.
@@ -184,7 +197,14 @@ def world(
     }
     submitted = _submission(app, browser("dave"))
     verified = str(_verified(desk, actor("carol")))
-    more = [*batches, *others, *MORE, *(path.format(warned) for path in OF_A_RECORD), f"/predictions/{plain}"]
+    more = [
+        _choosing(browser("dave")),
+        *batches,
+        *others,
+        *MORE,
+        *(path.format(warned) for path in OF_A_RECORD),
+        f"/predictions/{plain}",
+    ]
     compared = experiments.start(desk, None, "iris", "2", kind="split", share=0.5)
     asked("alice", **{"record-subject": "case 9"})
     numbered = {
@@ -199,6 +219,7 @@ def world(
     # What a library says of a model file comes from another process, as plain text.
     data |= {p.detail for p in submitted.errors} | {name for name, _ in submitted.refused}
     data |= set((submitted.report or {})["types"])
+    data |= {one["reason"] for one in handing_in.engines() if one["reason"]}
     return World(numbered, more, data)
 
 
@@ -227,8 +248,10 @@ def _publish_others(desk: Desk, paula: Actor) -> None:
     made["card"] |= {"contact": "cellar@example.org", "caveats": ""}
     made["libraries"] |= {"numpy": "1.0"}
     made |= {"filename": "iris.skops", "source_sha256": "a" * 64, "test_sha256": "b" * 64}
+    made["engines"] |= {"options": handing_in.engines(), "picked": "onnx-int8"}
     for name, model, manifest in (("iris", "iris", made), ("purchase", "diabetes", None)):
         manifest = manifest or desk.store.manifest(model, 1)
+        manifest["engines"] = {"options": handing_in.engines(), "picked": "auto"} | manifest["engines"]
         files = {file: (desk.store.root / model / "1" / file).read_bytes() for file in manifest["files"]}
         package = Package(files, manifest, Schema.from_dict(manifest["schema"]))
         registry.publish(desk.store, package, name=name, title="", actor=paula)
@@ -279,6 +302,16 @@ def _submission(app: Flask, browser: Browser) -> SubmissionView:
     refused = run_submission(app.extensions["desk"], number, "nobody", lambda: False)
     assert refused is not None and refused.refused
     return refused
+
+
+def _choosing(browser: Browser) -> str:
+    """Send a model and be shown its engines side by side."""
+    address = browser.post("/models/new", handing_in.form(name="flowers", engine="ask")).location
+    rest = {"state": CHOOSING, "report": json.dumps({"engines": handing_in.engines()})}
+    with transaction() as current:
+        sent = Submitted.id == str(address).rpartition("/")[2]
+        current.execute(update(Submitted).where(sent).values(**rest))
+    return str(address)
 
 
 def _batch(app: Flask, browser: Browser, turns: int) -> str:

@@ -57,6 +57,7 @@ def test_a_refusal_is_a_page_with_reasons(app: Flask, browser: Open) -> None:
         ({"schema": "{"}, "must be a JSON object"),
         ({"model": (io.BytesIO(b"x"), "m.pkl")}, "can run code"),
         ({"data": None}, "send a file under this name"),
+        ({"engine": "gpu"}, "must be one of auto, ask"),
     ],
 )
 def test_what_was_typed_is_still_there(browser: Open, changes: dict[str, Any], words: str) -> None:
@@ -90,3 +91,70 @@ def test_others_do_not_see_it(browser: Open) -> None:
     assert "paula" in browser("dave").get("/submissions").text
     assert "/models/new" not in browser("alice").get("/models").text
     assert browser("alice").get("/models/new").status_code == 403
+
+
+def test_engines_side_by_side_and_one_of_them_published(
+    app: Flask, browser: Open, shown_engines: list[str]
+) -> None:
+    paula = browser("paula")
+    assert "The fastest that answers exactly alike" in paula.get("/models/new").text
+    address = send(paula, engine="ask").location
+    work(app, address)
+    page = paula.get(address).text
+    assert "data-active" not in page and "/cancel" in page and "nothing is published yet" in page
+    for words in (
+        "ONNX quantised to 8 bits",
+        "96.0 %",
+        "0.19",
+        "&lt; 0.0001",
+        "0.94",
+        "0.48 kB",
+        "150 rows",
+        "no forest",
+    ):
+        assert words in page, words
+    assert 'value="onnx-int8"' in page and 'value="pruned"' not in page
+    assert paula.get(f"{address}/engine").location == address
+    assert paula.post(f"{address}/engine", {"engine": "onnx-int8"}, page=address).location == address
+    assert "data-active" in paula.get(address).text
+    work(app, address)
+    page = paula.get(address).text
+    assert "The publisher picked ONNX quantised to 8 bits, which answers 96.0 % of the" in page
+    assert shown_engines == ["ask", "onnx-int8"] and 'value="onnx-int8"' not in page
+    for path in ("/models/flowers", "/models/flowers/card"):
+        page = browser("alice").get(path).text
+        assert "The publisher picked ONNX quantised to 8 bits" in page and "no forest" in page
+        assert page.count('<span class="tag live">answers</span>') == (2 if path == "/models/flowers" else 1)
+
+
+def test_a_choice_that_cannot_be_is_refused_on_the_page(
+    app: Flask, browser: Open, shown_engines: list[str]
+) -> None:
+    paula = browser("paula")
+    address = send(paula, engine="ask").location
+    work(app, address)
+    refused = paula.post(f"{address}/engine", {"engine": "pruned"}, page=address)
+    assert refused.status_code == 422 and "must be one of those offered: auto, sklearn" in refused.text
+    paula.post(f"{address}/engine", {"engine": "auto"}, page=address)
+    again = paula.post(f"{address}/engine", {"engine": "onnx"}, page="/models/new")
+    assert again.status_code == 409 and "does not wait for an engine" in again.text
+
+
+def test_only_who_may_pick_an_engine_is_given_a_button(
+    app: Flask, browser: Open, shown_engines: list[str]
+) -> None:
+    address = send(browser("paula"), engine="ask").location
+    work(app, address)
+    for name, buttons in (("paula", 1), ("dave", 1), ("carol", 0)):
+        page = browser(name).get(address).text
+        assert page.count("Publish with this engine") == buttons and "Engines side by side" in page
+    assert browser("paula").post(f"{address}/cancel", {}, page=address).location == address
+    assert "Cancelled" in browser("paula").get(address).text
+
+
+def test_what_the_desk_took_by_itself_is_told(app: Flask, browser: Open, shown_engines: list[str]) -> None:
+    paula = browser("paula")
+    work(app, address := send(paula).location)
+    assert "It was left to the desk" in paula.get(address).text
+    page = paula.get("/models/flowers").text
+    assert "left it to the desk, which took the fastest that answers exactly alike: ONNX." in page

@@ -81,6 +81,7 @@ POLICY: dict[str, Roles] = {
     "submissions.show": SIGNED_IN,
     "submissions.state": SIGNED_IN,
     "submissions.cancel": SIGNED_IN,  # one's own, which the service asks
+    "submissions.choose": PUBLISHERS,
     "predictions.form": PREDICTORS,
     "predictions.fill": PREDICTORS,  # shows the form again with other values in it, and asks nothing
     "history.index": SIGNED_IN,

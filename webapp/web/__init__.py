@@ -26,6 +26,7 @@ from webapp.web import (
     assets,
     audit,
     carrying,
+    engines,
     events,
     evidence,
     experiments,
@@ -74,12 +75,13 @@ def init_app(app: Flask) -> None:
     languages.init_app(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    filters = words.FILTERS | events.FILTERS | {"unpacked": unpack}
+    filters = words.FILTERS | events.FILTERS | engines.FILTERS | {"unpacked": unpack}
     app.jinja_env.filters.update({name: _asked_each_time(filter) for name, filter in filters.items()})
     app.jinja_env.globals.update(
         addresses.GLOBALS
         | assets.GLOBALS
         | carrying.GLOBALS
+        | engines.GLOBALS
         | evidence.GLOBALS
         | thresholds.GLOBALS
         | words.GLOBALS,

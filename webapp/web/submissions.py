@@ -73,6 +73,18 @@ def cancel(submission_id: str) -> Answer | tuple[str, int]:
     return redirect(url_for("submissions.show", submission_id=submission_id))
 
 
+@blueprint.route("/submissions/<submission_id>/engine", methods=["GET", "POST"])
+def choose(submission_id: str) -> Answer | tuple[str, int]:
+    """Publish a submission with the engine that was picked; only looked at, this is its page."""
+    if request.method == "POST":
+        try:
+            submissions.choose(desk(), actor(), submission_id, request.form.get("engine", ""))
+        except (Conflict, InvalidInput) as error:
+            found = submissions.get(actor(), submission_id)
+            return _page("submissions/show.html", found, error.detail), tell(error).status.code
+    return redirect(url_for("submissions.show", submission_id=submission_id))
+
+
 def _read() -> Upload:
     files = spooled_parts(FILES)
     form = {word: text.strip() for word, text in request.form.items()}
@@ -85,6 +97,7 @@ def _read() -> Upload:
         _schema(form.get("schema", "")),
         {word: form[word] for word in CARD if form.get(word)},
         promote="promote" in form,
+        engine=form.get("engine", "auto"),
     )
 
 

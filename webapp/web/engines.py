@@ -1,0 +1,69 @@
+"""What people call the engines of a model, and what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+
+from webapp.services.submissions import WISHES
+from webapp.web.languages import told
+from webapp.web.words import number
+
+#: The smallest difference that is told by its figure.
+SEEN = 0.0001
+NAMES = {
+    "auto": lazy_gettext("the fastest that answers exactly alike"),
+    "ask": lazy_gettext("all side by side first"),
+    "sklearn": "scikit-learn",
+    "onnx": "ONNX",
+    "onnx-float32": lazy_gettext("ONNX in single precision"),
+    "onnx-int8": lazy_gettext("ONNX quantised to 8 bits"),
+    "pruned": lazy_gettext("pruned"),
+    "distilled": lazy_gettext("distilled"),
+}
+WHAT = {
+    "sklearn": lazy_gettext("the model itself"),
+    "onnx": lazy_gettext("the same as a graph, with the same answers"),
+    "onnx-float32": lazy_gettext("computes in single precision; answers may differ in the last digits"),
+    "onnx-int8": lazy_gettext("kept in a quarter of the space; answers may differ"),
+    "pruned": lazy_gettext("a forest with fewer of its trees; answers may differ"),
+    "distilled": lazy_gettext("a smaller model that has learned its answers from this one; they may differ"),
+}
+
+
+def name(engine: str) -> str:
+    """An engine as people call it."""
+    return str(told(NAMES.get(engine, engine)))
+
+
+def what(engine: str) -> str:
+    """What it is; empty for one that is not known."""
+    return str(told(WHAT.get(engine, "")))
+
+
+def wishes() -> list[tuple[str, str]]:
+    """What a publisher may ask for, and what the form calls it."""
+    first = {
+        "auto": gettext("The fastest that answers exactly alike"),
+        "ask": gettext("Show me all side by side first"),
+    }
+    return [(wish, first.get(wish) or f"{name(wish)}: {what(wish)}") for wish in WISHES]
+
+
+def served(engines: Mapping[str, Any]) -> list[str]:
+    """Who answers of a version, by its manifest's `engines`: one engine, or one for a row and one for many."""
+    picked = engines.get("picked", "auto")
+    if picked != "auto":
+        return [picked]
+    return list(dict.fromkeys(engines[rows] for rows in ("one", "many") if engines.get(rows)))
+
+
+def gap(largest: float) -> str:
+    """A difference of two answers; of one that nobody would see only that it is there."""
+    return f"< {number(SEEN)}" if 0 < largest < SEEN else number(float(largest), 2)
+
+
+GLOBALS: dict[str, Any] = {"engine_wishes": wishes, "engines_served": served}
+FILTERS: dict[str, Callable[..., Any]] = {"engine": name, "engine_is": what, "gap": gap}
