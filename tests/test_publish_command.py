@@ -296,3 +296,16 @@ def test_a_wrong_file_changes_nothing(
     assert words in result.output
     assert app.extensions["desk"].store.models() == ["diabetes", "iris", "purchase"]
     assert "wine" not in app.test_cli_runner().invoke(args=["model", "list"]).output
+
+
+def test_the_engine_that_is_named_is_the_one_that_is_made(run: Run, shown_engines: list[str]) -> None:
+    assert "Answered by sklearn, as was asked for" in run("wine.skops", engine="sklearn").output
+    assert "Answered by" not in run("wine.skops").output
+    assert shown_engines == ["sklearn", "auto"]
+
+
+def test_a_command_does_not_wait_for_a_choice(app: Flask, run: Run, shown_engines: list[str]) -> None:
+    refused = run("wine.skops", engine="ask")
+    assert refused.exit_code == 1 and "publish again with the one you pick" in refused.output
+    assert "--engine: must be one of auto" in run("wine.skops", engine="gpu").output
+    assert shown_engines == [] and "wine" not in app.extensions["desk"].store.models()

@@ -28,6 +28,10 @@ SCORES = {
     "mrr": "MRR",
     "ndcg_at_k": "NDCG at k",
 }
+ASK = (
+    "--engine: a command does not wait for a choice. Publish without it, look at the engines on the page of the "
+    "version, and publish again with the one you pick; or send the file on the page, which asks first."
+)
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -43,6 +47,9 @@ File = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--card", type=File, help="JSON file with intended_use, not_intended_use, caveats and the like."
 )
+@click.option(
+    "--engine", default="auto", help="Which engine is to answer, by name; default: the fastest exact one."
+)
 @click.option("--promote", is_flag=True, help="Make the new version live at once.")
 @click.option(
     "--trust-pickle", is_flag=True, help="Read a joblib or pickle file, which can run code. Only your own."
@@ -54,6 +61,8 @@ def publish(
     for sample in (path, data, test):
         if sample is not None:
             _refuse(sample)
+    if options["engine"] == "ask":
+        raise click.ClickException(ASK)
     made = publishing.publish(
         desk().store,
         Submission(
@@ -75,6 +84,8 @@ def publish(
         f"SHA-256 {manifest['source_sha256']}"
     )
     click.echo(f"Stored as model.{manifest['format']}, SHA-256 {version.digest}")
+    if options["engine"] != "auto":
+        click.echo(f"Answered by {options['engine']}, as was asked for")
     click.echo(f"Scores on {manifest['metrics']['on']}: {_scores(manifest['metrics'])}")
     for warning in manifest["warnings"]:
         click.echo(warning, err=True)
