@@ -7,6 +7,7 @@ desk.publish(model, X, y, name="churn", test=(X_test, y_test))
 desk.predict("churn", {"age": 41, "plan": "basic"})
 """
 
+from parecer_client.choices import Choice
 from parecer_client.client import Client
 from parecer_client.errors import (
     CodeNeeded,
@@ -26,6 +27,7 @@ from parecer_client.errors import (
 from parecer_client.versions import Version
 
 __all__ = [
+    "Choice",
     "Client",
     "CodeNeeded",
     "Conflict",

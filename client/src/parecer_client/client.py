@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self, TypedDict, Unpack, overload
 
 import pandas as pd
 
 from parecer_client import frames, publishing, rows
+from parecer_client.choices import Choice
 from parecer_client.errors import NotSignedIn
 from parecer_client.publishing import Order
 from parecer_client.tokens import SignIn, Token
@@ -17,6 +18,18 @@ from parecer_client.versions import Version
 
 VARIABLE = "PARECER_TOKEN"
 ROWS = 1000
+
+
+class Details(TypedDict, total=False):
+    """What may be said of a version when it is published; see `Client.publish`."""
+
+    title: str
+    description: str
+    test: tuple[Any, Any] | None
+    cv: Any
+    card: Mapping[str, str] | None
+    schema: Mapping[str, Any] | None
+    promote: bool
 
 
 class Client:
@@ -69,6 +82,28 @@ class Client:
         """End the sign-in, or the token: it is dead everywhere from now on."""
         self._transport.send("POST", "/logout")
 
+    @overload
+    def publish(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        name: str,
+        engine: Literal["ask"],
+        **details: Unpack[Details],
+    ) -> Choice: ...
+    @overload
+    def publish(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        name: str,
+        engine: str = "auto",
+        **details: Unpack[Details],
+    ) -> Version: ...
     def publish(
         self,
         estimator: Any,
@@ -83,7 +118,8 @@ class Client:
         card: Mapping[str, str] | None = None,
         schema: Mapping[str, Any] | None = None,
         promote: bool = False,
-    ) -> Version:
+        engine: str = "auto",
+    ) -> Version | Choice:
         """Publish a fitted estimator, or an ONNX file (path or bytes), as the next version of `name`.
 
         `X` and `y` are what it learned from: the schema of the form and its ranges come from them. `test` is a pair
@@ -96,12 +132,16 @@ class Client:
 
         The first version of a model is live at once; a later one with `promote`, unless a second person has to
         approve. Raises PublicationRefused with all reasons.
+
+        `engine` is what computes the answers: "auto", the fastest that answers exactly alike, or one by name. With
+        "ask" nothing is published yet: a Choice comes back, which shows all of them side by side in `engines` and
+        publishes with `choose("…")`.
         """
-        order = Order(name, title, description, card or {}, schema or {}, promote)
+        order = Order(name, title, description, card or {}, schema or {}, promote, engine)
         made = publishing.publish(
             self._transport, estimator, X, y, order, test=test, cv=cv, shown=self._progress
         )
-        print(f"Published {made}")  # noqa: T201 — what the notebook's reader waits for
+        print(f"Published {made}" if isinstance(made, Version) else made)  # noqa: T201 — what the notebook's reader waits for
         return made
 
     def predict(

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib3 import encode_multipart_formdata
 
 from parecer_client import progress, samples
+from parecer_client.choices import Choice, side_by_side
 from parecer_client.errors import ParecerError, Problem, PublicationRefused
 from parecer_client.samples import ModelFile, Sample
 from parecer_client.transport import Transport, part
@@ -19,7 +20,7 @@ from parecer_client.versions import Version
 
 #: Seconds between two looks at a submission: at first, and at most.
 FIRST_LOOK, SLOWEST_LOOK = 0.1, 1.0
-FINAL = ("published", "refused", "failed", "cancelled")
+FINAL = ("choosing", "published", "refused", "failed", "cancelled")
 
 
 class Order(NamedTuple):
@@ -31,12 +32,13 @@ class Order(NamedTuple):
     card: Mapping[str, str]
     schema: Mapping[str, Any]
     promote: bool
+    engine: str
 
 
 def publish(
     transport: Transport, estimator: Any, X: Any, y: Any, order: Order, *, test: Any, cv: Any, shown: bool
-) -> Version:
-    """Send a model, wait until the desk has looked through it, and say which version it became.
+) -> Version | Choice:
+    """Send a model, wait until the desk has looked through it, and say which version it became, or can become.
 
     See `Client.publish`.
     """
@@ -49,14 +51,19 @@ def publish(
         checked = cross_validated(estimator, learned, cv, shown=shown)
     order = order._replace(card=_card(order.card, checked), schema=samples.edits(learned.X, order.schema))
     place = _send(transport, model, learned, unseen, order, shown)
-    try:
-        state = _follow(transport, place, shown)
-    except KeyboardInterrupt:
-        transport.send("DELETE", place)
-        raise
-    if state["state"] != "published":
-        raise _refused(state)
-    return _version(transport, order.name, state, None if checked is None else str(checked))
+    state = _followed(transport, place, shown)
+    score = None if checked is None else str(checked)
+    if state["state"] != "choosing":
+        return _became(transport, order.name, state, score)
+
+    def pick(engine: str) -> Version:
+        transport.post(f"{place}/engine", {"engine": engine})
+        return _became(transport, order.name, _followed(transport, place, shown), score)
+
+    found = state.get("report") or {}
+    return Choice(
+        order.name, f"{transport.url}{place}", side_by_side(found.get("engines") or ()), found, pick
+    )
 
 
 def _unseen(test: Any, names: list[str] | None, learned: Sample) -> Sample:
@@ -84,7 +91,7 @@ def _send(
     target = str(learned.y.name)
     fields: dict[str, Any] = {"target": target, "title": order.title, "description": order.description}
     fields |= {"schema": json.dumps(order.schema), "card": json.dumps(order.card)}
-    fields |= {"promote": "true" if order.promote else "false"}
+    fields |= {"promote": "true" if order.promote else "false", "engine": order.engine}
     fields["model"] = (model.name, model.data, "application/octet-stream")
     fields["data"] = ("data.parquet", samples.parquet(learned), "application/vnd.apache.parquet")
     if unseen is not None:
@@ -101,8 +108,17 @@ def _send(
     return "/submissions/" + found.rpartition("/submissions/")[2]
 
 
+def _followed(transport: Transport, place: str, shown: bool) -> dict[str, Any]:
+    """As `_follow`; interrupted, it ends the submission."""
+    try:
+        return _follow(transport, place, shown)
+    except KeyboardInterrupt:
+        transport.send("DELETE", place)
+        raise
+
+
 def _follow(transport: Transport, place: str, shown: bool) -> dict[str, Any]:
-    """The submission once it has come to an end."""
+    """The submission once it has come to an end, or waits for its engine to be picked."""
     wait = FIRST_LOOK
     with progress.bar(1.0, "inspecting", shown=shown) as bar:
         while True:
@@ -131,11 +147,18 @@ def _refused(state: Mapping[str, Any]) -> ParecerError:
     return PublicationRefused(told[state["state"]], problems=problems, report=state.get("report"))
 
 
+def _became(transport: Transport, name: str, state: Mapping[str, Any], checked: str | None) -> Version:
+    if state["state"] != "published":
+        raise _refused(state)
+    return _version(transport, name, state, checked)
+
+
 def _version(transport: Transport, name: str, state: Mapping[str, Any], checked: str | None) -> Version:
     number = str(state["version"])
     described = transport.get(f"/models/{part(name)}", {"version": number})
     home = f"{transport.url}/"
     own = f"models/{part(name)}"
+    engines = described.get("engines") or {}
     return Version(
         name=name,
         number=number,
@@ -146,4 +169,13 @@ def _version(transport: Transport, name: str, state: Mapping[str, Any], checked:
         warnings=[str(warning) for warning in state.get("warnings") or ()],
         report=state.get("report") or {},
         cross_validation=checked,
+        engines=side_by_side(engines["options"]).assign(picked=lambda f: f.index.isin(_served(engines)))
+        if engines.get("options")
+        else None,
     )
+
+
+def _served(engines: Mapping[str, Any]) -> list[str]:
+    """Which engines answer: the one that was picked, or those that are the fastest for one row and for many."""
+    picked = engines.get("picked", "auto")
+    return [engines.get("one", ""), engines.get("many", "")] if picked == "auto" else [picked]

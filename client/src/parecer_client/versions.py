@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 SCORES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -37,6 +39,8 @@ class Version:
     report: dict[str, Any] = field(default_factory=dict, repr=False)
     #: Scores of clones on data they had not seen, or why there are none; None where test data was given.
     cross_validation: str | None = None
+    #: The engines side by side, as of `Choice.engines`; `picked` are those that answer. None where the desk has none.
+    engines: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     @property
     def state(self) -> str:
