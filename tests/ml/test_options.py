@@ -196,6 +196,8 @@ def test_what_neither_saves_nor_agrees_is_shown_with_why_it_is_not_offered(
     monkeypatch.setattr(options, "LESS", 0.0)
     shown = beside(made_anew(forest))
     assert not shown["pruned"]["offered"] and "neither smaller nor faster" in shown["pruned"]["reason"]
+    named = made_anew(forest, "pruned")
+    assert named.manifest["engines"]["picked"] == "pruned"  # for a figure is not the same each time
     monkeypatch.setattr(options, "ALIKE", 1.01)
     assert "another answer too often" in beside(made_anew(forest))["distilled"]["reason"]
 

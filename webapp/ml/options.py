@@ -39,9 +39,9 @@ ABOUT: Final = {
     "pruned": said("The fewest of its trees that answer nearly alike."),
     "distilled": said("One tree that has learned from its answers."),
 }
-NO_GAIN: Final = said("Not offered: it is neither smaller nor faster.")
-TOO_FAR: Final = said("Not offered: it gives another answer too often.")
-FAILS: Final = said("Not offered: it fails on rows of the sample.")
+NO_GAIN: Final = said("It is neither smaller nor faster.")
+TOO_FAR: Final = said("It gives another answer too often.")
+FAILS: Final = said("It fails on rows of the sample.")
 
 
 class Shown(NamedTuple):
@@ -185,11 +185,14 @@ def _judged(shown: dict[str, Shown]) -> dict[str, Shown]:
 
 
 def pick(shown: dict[str, Shown], wish: str) -> dict[str, Form]:
-    """What will serve, by the engine of the runtime; raises BadArtifact for what is not offered."""
+    """What will serve, by the engine of the runtime; raises BadArtifact for what cannot.
+
+    One that saves nothing may be had by its name: what it saves is measured, and not the same each time.
+    """
     if wish in ("auto", "ask"):
         return {name: one.form for name, one in shown.items() if name in EXACT}
     chosen = shown.get(wish)
-    if chosen is None or not chosen.facts["offered"]:
+    if chosen is None or chosen.facts["reason"] in (TOO_FAR, FAILS):
         raise BadArtifact(
             said(
                 "This model cannot be served by the engine {wish}; it can by {offered}, or by auto.",

@@ -60,8 +60,10 @@ def served(engines: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(engines[rows] for rows in ("one", "many") if engines.get(rows)))
 
 
-def gap(largest: float) -> str:
+def gap(largest: float | None) -> str:
     """A difference of two answers; of one that nobody would see only that it is there."""
+    if largest is None:
+        return "–"
     return f"< {number(SEEN)}" if 0 < largest < SEEN else number(float(largest), 2)
 
 
