@@ -27,7 +27,8 @@ def described(**told: Any) -> Reply:
 
 
 def publish(address: str, **how: Any) -> Any:
-    return Client(address, "token", progress=False).publish(ESTIMATOR, X, Y, name="m", cv=0, **how)
+    desk = Client(address, "token", progress=False)
+    return desk.publish(ESTIMATOR, X, Y, **{"name": "m", "cv": 0, **how})
 
 
 def wish(got: Got) -> str:
@@ -90,6 +91,7 @@ def test_a_choice_shows_itself_safely() -> None:
     odd = [engines()[0] | {"reason": "<i>"}]
     rests = Reply(200, {"state": "choosing", "report": {"engines": odd}})
     with scripted(SENT, rests) as (address, _):
-        choice = publish(address, engine="ask")
-    assert "<i>" not in choice._repr_html_() and "sklearn" in choice._repr_html_()
-    assert repr(choice) == f"Choice(name='m', page='{address}/submissions/sub_1')"
+        choice = publish(address, engine="ask", name="<b>")
+    shown = choice._repr_html_()
+    assert "<i>" not in shown and "<b>" not in shown and "sklearn" in shown
+    assert repr(choice) == f"Choice(name='<b>', page='{address}/submissions/sub_1')"
