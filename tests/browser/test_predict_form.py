@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
+from tests.browser.looking import barriers
 from tests.conftest import password
 
 Open = Callable[..., Desk]
 PAGE = "/models/iris/predict"
-
-
-def offences(page: Page) -> list[str]:
-    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in Axe().run(page).response["violations"]]
 
 
 @pytest.mark.parametrize(("locale", "length", "other"), [("en-US", "9.5", "9,5"), ("pt-BR", "9,5", "9.5")])
@@ -100,18 +96,18 @@ def test_the_form_its_answer_and_its_errors_offend_no_rule_of_accessibility(desk
     here = desk("alice", color_scheme=scheme)
     page = here.page
     page.goto("/models/purchase/predict?example=1")
-    assert offences(page) == []
+    assert barriers(page) == []
     page.click("[popovertarget=paste]")
-    assert offences(page) == []
+    assert barriers(page) == []
     page.keyboard.press("Escape")
     page.click("main button[type=submit]")
     page.click("[value=what-if]")
     expect(page.locator("#answer .said")).to_be_visible()
-    assert offences(page) == []
+    assert barriers(page) == []
     page.fill("#f0", "abc")
     page.click("main button[type=submit]")
     expect(page.locator(".summary")).to_be_focused()
-    assert offences(page) == []
+    assert barriers(page) == []
     here.complaints.clear()  # the browser notes the 422 itself
 
 
