@@ -3,13 +3,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
+from sklearn.ensemble import RandomForestClassifier
 
-from tests.conftest import need, password
+from tests.conftest import close, need, password, settings
 from tests.server import serve
+from webapp.app import create_app
+from webapp.ml.packaging import package
+from webapp.services import registry
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-sync", "--no-first-run")
 NO_CALLS = ("--disable-background-networking", "--disable-component-update")
@@ -21,6 +25,27 @@ def server(sqlite_seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("server") / "data"
     shutil.copytree(sqlite_seed, folder)
     with serve(folder, JOB_WORKER="true") as running:
+        yield running.address
+
+
+@pytest.fixture(scope="session")
+def versioned(
+    sqlite_seed: Path, packages: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of a server where each model has a second version; that of iris is a forest, the others are the same."""
+    folder = tmp_path_factory.mktemp("versioned") / "data"
+    shutil.copytree(sqlite_seed, folder)
+    demo, _ = packages["iris"]
+    _, X, y, *test = demo.make()
+    forest = RandomForestClassifier(10, random_state=3).fit(X, y)
+    second = package(forest, X, y, format="skops", test=tuple(test), card=demo.card, edits=demo.edits)
+    app = create_app(settings(folder))
+    with app.app_context():
+        for name, (_, made) in packages.items():
+            published = second if name == "iris" else made
+            registry.publish(app.extensions["desk"].store, published, name=name, title="")
+    close(app)
+    with serve(folder) as running:
         yield running.address
 
 

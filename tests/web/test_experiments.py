@@ -46,6 +46,7 @@ def test_a_shadow_is_begun_seen_and_ended(browser: Open, asked: Callable[..., st
     page = browser("alice").get(address).text
     assert "Version 2 against version 1" in page and "Same class" in page and "End it" not in page
     assert "not enough" in page or "Nothing can be concluded yet" in page
+    assert " µs" in page and ".0 µs" not in page
     assert "Compared in" in browser("alice").get(f"/predictions/{record}").text
     assert "Version 2 is compared with version 1 now." in paula.get(PAGE).text
     paula.post(f"{address}/end", {"revision": revision()}, address)
@@ -77,4 +78,6 @@ def test_analysts_look_and_begin_nothing(browser: Open) -> None:
 
 
 def test_one_version_alone_says_what_to_do(browser: Open) -> None:
-    assert "there is only one version" in browser("paula").get("/models/diabetes/experiments").text
+    page = "/models/diabetes/experiments"
+    assert "there is only one version" in browser("alice").get(page).text
+    assert 'href="/models/new?model=diabetes"' in browser("paula").get(page).text

@@ -93,6 +93,7 @@ def test_a_model_with_several_versions_leads_to_their_comparison(
 def test_a_single_version_has_nothing_to_be_compared_with(browser: Callable[[str], Browser]) -> None:
     answer = browser("alice").get("/models/iris/compare")
     assert answer.status_code == 200 and "has one version yet" in answer.text
+    assert "<table" not in answer.text
 
 
 def test_versions_of_other_kinds_are_still_a_page(

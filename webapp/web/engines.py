@@ -52,12 +52,15 @@ def wishes() -> list[tuple[str, str]]:
     return [(wish, first.get(wish) or f"{name(wish)}: {what(wish)}") for wish in WISHES]
 
 
-def served(engines: Mapping[str, Any]) -> list[str]:
-    """Who answers of a version, by its manifest's `engines`: one engine, or one for a row and one for many."""
+def answering(engines: Mapping[str, Any], rows: str) -> str:
+    """Which engine answers `one` row or `many`, by a manifest's `engines`; empty where there is none."""
     picked = engines.get("picked", "auto")
-    if picked != "auto":
-        return [picked]
-    return list(dict.fromkeys(engines[rows] for rows in ("one", "many") if engines.get(rows)))
+    return str(picked if picked != "auto" else engines.get(rows) or "")
+
+
+def served(engines: Mapping[str, Any]) -> list[str]:
+    """All that answer of a version: one engine, or one for a row and one for many."""
+    return list(dict.fromkeys(filter(None, (answering(engines, rows) for rows in ("one", "many")))))
 
 
 def gap(largest: float | None) -> str:
@@ -67,5 +70,5 @@ def gap(largest: float | None) -> str:
     return f"< {number(SEEN)}" if 0 < largest < SEEN else number(float(largest), 2)
 
 
-GLOBALS: dict[str, Any] = {"engine_wishes": wishes, "engines_served": served}
+GLOBALS: dict[str, Any] = {"engine_wishes": wishes, "engines_served": served, "engine_for": answering}
 FILTERS: dict[str, Callable[..., Any]] = {"engine": name, "engine_is": what, "gap": gap}
