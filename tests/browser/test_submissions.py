@@ -20,12 +20,13 @@ Open = Callable[..., Desk]
 SOON = 120_000  # ms; the process that inspects has its libraries to load
 
 
-def send(page: Page, name: str, model: bytes) -> None:
+def send(page: Page, name: str, model: bytes, engine: str = "auto") -> None:
     """Send a model that learned from the flowers; its submission is on the page then."""
     page.goto("/models/new")
     page.fill("#name", name)
     page.fill("#target", "target")
     page.fill("#caveats", "Few rows")
+    page.select_option("#engine", engine)
     page.set_input_files("#model", {"name": f"{name}.skops", "mimeType": "application/zip", "buffer": model})
     page.set_input_files("#data", {"name": f"{name}.csv", "mimeType": "text/csv", "buffer": flowers()[1]})
     page.click("main button[type=submit]")
@@ -81,3 +82,17 @@ def test_a_model_that_is_refused_says_what_it_may_not_hold(desk: Open, script: b
     assert not script or barriers(page) == []  # axe needs JavaScript
     page.goto("/models")
     assert page.locator("main a:has-text('stranger')").count() == 0
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_an_engine_is_picked_from_those_side_by_side(desk: Open, script: bool) -> None:
+    page = desk("paula", java_script_enabled=script).page
+    send(page, name := f"picked-{script}".lower(), flowers()[0], "ask")
+    wait_for(page, "Waiting for an engine to be picked", script)
+    assert unfit(page) == [] and (not script or barriers(page) == [])
+    page.check("input[name=engine][value=sklearn]")
+    page.click("text=Publish with this engine")
+    wait_for(page, f"It is version 1 of {name}", script)
+    expect(page.locator("main")).to_contain_text("The publisher picked scikit-learn")
+    page.click("text=See version 1")
+    expect(page.locator("#engines tr", has=page.locator(".tag.live"))).to_contain_text("scikit-learn")

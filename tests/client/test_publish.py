@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from parecer_client import Client, NotAllowed, PublicationRefused, Version
+from parecer_client import Client, NotAllowed, NotFound, PublicationRefused, Version
 from parecer_client.samples import model_file
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -146,6 +146,26 @@ def test_an_onnx_file_is_an_estimator_too(desk: Desk, tmp_path: Path) -> None:
     assert made.live and made.cross_validation is None
     answers = paula.predict_frame(name, pd.DataFrame(X, columns=["f0", "f1", "f2"]))
     assert answers["prediction"].tolist() == estimator.predict(X).tolist()
+
+
+def test_an_engine_is_picked_after_a_look_at_all(desk: Desk) -> None:
+    _, X, X_test, y, y_test = wine()
+    forest = RandomForestClassifier(100, random_state=0).fit(X, y)
+    paula, name = desk("paula"), unused()
+    choice = paula.publish(forest, X, y, name=name, test=(X_test, y_test), engine="ask")
+    engines = choice.engines
+    assert (
+        engines.loc[["sklearn", "onnx"], "agree"].tolist() == [1.0, 1.0] and engines.loc["pruned", "offered"]
+    )
+    assert engines.loc["pruned", "bytes"] < engines.loc["onnx", "bytes"] / 2
+    with pytest.raises(NotFound):
+        paula.model(name)
+    made = choice.choose("pruned")
+    assert made.engines is not None and made.engines.index[made.engines["picked"]].tolist() == ["pruned"]
+    kept = paula.model(name)["engines"]
+    assert kept["picked"] == "pruned" and [one["name"] for one in kept["options"]] == list(engines.index)
+    answers = paula.predict_frame(name, X_test)["prediction"]
+    assert (answers.to_numpy() == forest.predict(X_test)).mean() > 0.9
 
 
 def double(X: Any) -> Any:
