@@ -219,7 +219,6 @@ def world(
     # What a library says of a model file comes from another process, as plain text.
     data |= {p.detail for p in submitted.errors} | {name for name, _ in submitted.refused}
     data |= set((submitted.report or {})["types"])
-    data |= {one["reason"] for one in handing_in.engines() if one["reason"]}
     return World(numbered, more, data)
 
 

@@ -63,6 +63,11 @@ def served(engines: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(filter(None, (answering(engines, rows) for rows in ("one", "many")))))
 
 
+def reason(kept: str) -> str:
+    """Why one is not offered, in the reader's language; reports keep our own sentences in English."""
+    return str(gettext(kept)) if kept else ""
+
+
 def gap(largest: float | None) -> str:
     """A difference of two answers; of one that nobody would see only that it is there."""
     if largest is None:
@@ -71,4 +76,9 @@ def gap(largest: float | None) -> str:
 
 
 GLOBALS: dict[str, Any] = {"engine_wishes": wishes, "engines_served": served, "engine_for": answering}
-FILTERS: dict[str, Callable[..., Any]] = {"engine": name, "engine_is": what, "gap": gap}
+FILTERS: dict[str, Callable[..., Any]] = {
+    "engine": name,
+    "engine_is": what,
+    "engine_reason": reason,
+    "gap": gap,
+}
