@@ -15,13 +15,17 @@ from typing import Any
 
 import pysqlite3
 from playwright.sync_api import Browser, Page, sync_playwright
+from sklearn.ensemble import RandomForestClassifier
 
 from config import ROOT
 from tests.browser import gallery
 from tests.browser.conftest import NO_CALLS, QUIET
-from tests.conftest import password, settings
+from tests.conftest import close, password, settings
 from tests.server import Server, serve
 from webapp.app import create_app
+from webapp.ml.demos import demos
+from webapp.ml.packaging import package
+from webapp.services import registry
 
 IMAGES = ROOT / "docs" / "images"
 CAST = {"alice": "analyst", "bob": "analyst", "dave": "admin"}
@@ -45,15 +49,19 @@ def main() -> None:
             command = [sys.executable, "-m", "flask", "--app", "run", "user", "create", name, "--role", role]
             typed = password(name).encode()
             subprocess.run([*command, "--password-stdin"], cwd=ROOT, env=environment, input=typed, check=True)
+        publish_forest(folder)
         with serve(folder, JOB_WORKER="true") as server, sync_playwright() as playwright:
             path = shutil.which("chromium") or shutil.which("chromium-browser")
             browser = playwright.chromium.launch(executable_path=path, args=[*QUIET, *NO_CALLS])
-            ask_by_api(server, folder)
             pages = {name: sign_in(browser.new_page(**screen(server)), name) for name in ("alice", "dave")}
+            begin_comparison(pages["dave"])
+            ask_by_api(server, folder)
             ask_by_form(pages["alice"])
+            take_challenger(pages["dave"])
             take_audit(pages["dave"])
             spread(folder / "parecer.db")
             take(pages["alice"], pages["dave"])
+            take_releases(pages["dave"])
             take_portuguese(browser, server)
             show_design(pages["alice"], folder)
             browser.close()
@@ -69,8 +77,28 @@ def screen(server: Server) -> dict[str, Any]:
     }
 
 
+def publish_forest(folder: Path) -> None:
+    """A second version of iris."""
+    [demo] = [demo for demo in demos() if demo.name == "iris"]
+    _, X, y, *test = demo.make()
+    forest = RandomForestClassifier(20, max_depth=2, random_state=3).fit(X, y)
+    made = package(forest, X, y, format="skops", test=tuple(test), card=demo.card, edits=demo.edits)
+    app = create_app(settings(folder))
+    with app.app_context():
+        registry.publish(app.extensions["desk"].store, made, name=demo.name, title="")
+    close(app)
+
+
+def species() -> dict[tuple[float, ...], str]:
+    """What each flower is, by its measures."""
+    [demo] = [demo for demo in demos() if demo.name == "iris"]
+    _, X, y, *_ = demo.make()
+    return {tuple(row): str(label) for row, label in zip(X.to_numpy().tolist(), y, strict=True)}
+
+
 def ask_by_api(server: Server, folder: Path) -> None:
     """A few hundred questions; some far from what the model has seen, a few that cannot be answered."""
+    known = species()
     tokens = [server.login(name) for name in ("alice", "bob")]
     asked = [model for model, n in SHARES.items() for _ in range(n)]
     chance.shuffle(asked)
@@ -86,7 +114,11 @@ def ask_by_api(server: Server, folder: Path) -> None:
         body: dict[str, Any] = {"inputs": row}
         if chance.random() < 0.3:
             body["subject"] = f"case {1000 + n}"
-        server.ask("POST", f"/api/v1/models/{model}/predict", body, token=chance.choice(tokens))
+        token, truth = chance.choice(tokens), known.get(tuple(row.values()))
+        answer = server.ask("POST", f"/api/v1/models/{model}/predict", body, token=token)[2]
+        if model == "iris" and truth and chance.random() < 0.5:
+            path = f"/api/v1/predictions/{json.loads(answer)['id']}/outcome"
+            server.ask("POST", path, {"actual": truth}, token=token)
 
 
 def kept_rows(folder: Path, model: str) -> list[dict[str, Any]]:
@@ -166,6 +198,37 @@ def take(alice: Page, dave: Page) -> None:
     alice.emulate_media(media="print")
     alice.evaluate("document.body.style.padding = '18mm'")  # the margins that only a printer adds
     shoot(alice, "printed-record")
+
+
+def begin_comparison(page: Page) -> None:
+    """The forest answers beside the version that is live, as a shadow."""
+    page.goto("/models/iris/experiments")
+    page.click("main form button.btn-primary")
+    page.wait_for_url("**/experiments/exp_*")
+
+
+def take_challenger(page: Page) -> None:
+    """How the forest does, and what differs."""
+    page.goto("/models/iris/experiments")
+    page.click(".note a")
+    page.wait_for_selector("#verdict")
+    shoot(page, "challenger", full_page=True)
+    page.click("main .head a.btn")
+    shoot(page, "compare")
+
+
+def take_releases(page: Page) -> None:
+    """Promoted, taken back, and about to be promoted again."""
+    page.goto("/models/iris/releases")
+    page.click("#v2 summary")
+    page.fill("#promote-2", "Better on the flowers of May")
+    page.click("#v2 form:has(textarea) button")
+    page.click("main .head button:text-is('Roll back to version 1')")
+    page.wait_for_selector("#v1 .tag.live")
+    page.goto("/models/iris/releases")
+    page.click("#v2 summary")
+    page.fill("#promote-2", "Better on those of June, too")
+    shoot(page, "releases", full_page=True)
 
 
 def take_audit(page: Page) -> None:
