@@ -161,7 +161,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         runtime=runtime,
         commits=GroupCommit(engine, lock, watch, panic, signal),
         watch=watch,
-        resolver=Resolver(store, runtime, watch),
+        resolver=Resolver(store, runtime, watch, offload),
         quota=Quota(settings.rate_limit, settings.workers),
         answers=answers,
         failures=Tally(_later(app)),

@@ -19,6 +19,7 @@ from webapp.errors import BadArtifact, InvalidInput, NotFound, NotReady
 from webapp.ml.packaging import Package
 from webapp.ml.store import Store
 from webapp.services import registry
+from webapp.services.resolving import Resolver
 
 DEEP = "[" * 200_000
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -134,6 +135,21 @@ def test_a_name_that_a_database_cannot_look_for_is_not_found(
 ) -> None:
     with pytest.raises(NotFound):
         app.extensions["desk"].resolver.find(*wanted, actor=None)
+
+
+def test_a_version_is_loaded_where_it_holds_up_nobody_and_once(app: Flask) -> None:
+    desk, loads = app.extensions["desk"], []
+
+    def offload(work: Callable[..., object], *args: object) -> object:
+        loads.append(args)
+        return work(*args)
+
+    resolver = Resolver(desk.store, desk.runtime, desk.watch, offload)
+    for version in (None, "1", None):
+        assert resolver.find("iris", version, actor=None).predictor.predict(
+            [(5.1, 3.5, 1.4, 0.2)]
+        ).values == ["setosa"]
+    assert loads == [("iris", 1)]
 
 
 @pytest.mark.parametrize("how", ["nested too deep", "not UTF-8", "a folder"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from threading import Lock
+from typing import Any, cast
 
 from sqlalchemy import select
 
@@ -55,10 +58,15 @@ class Running:
 class Resolver:
     """Finds the version for a name, remembering what it found until the registry changes."""
 
-    def __init__(self, store: Store, runtime: Runtime, watch: Watch) -> None:
+    def __init__(
+        self, store: Store, runtime: Runtime, watch: Watch, offload: Callable[..., Any] | None = None
+    ) -> None:
         self._store = store
         self._runtime = runtime
         self._watch = watch
+        #: Runs what may take long where it does not hold up other requests.
+        self._offload = offload or (lambda work, *args: work(*args))
+        self._loading: dict[tuple[str, int], Lock] = {}
         self._number = -1
         self._known: dict[tuple[str, str | None, str | None], Resolved] = {}
 
@@ -88,23 +96,31 @@ class Resolver:
 
     def _load(self, row: ModelVersion, number: int) -> Resolved:
         registry.published(self._store, row)  # before anything is constructed from it
-        try:
-            predictor = self._runtime.get(row.model.name, row.number)
-        except (BadArtifact, NotFound) as error:
-            raise NotReady(error.detail, 60) from error
-        return Resolved(
+        found = partial(
+            Resolved,
             model=row.model.name,
             model_id=row.model_id,
             version_id=row.id,
             number=str(row.number),
             digest=row.digest,
             schema_hash=row.schema_hash,
-            predictor=predictor,
-            labels={choice.value: choice.label for choice in predictor.schema.output.classes},
             registry=number,
             revision=row.model.revision,
             allowed=model_access.allowed(session(), row.model),
         )
+        predictor = self._loaded(row.model.name, row.number)
+        labels = {choice.value: choice.label for choice in predictor.schema.output.classes}
+        return found(predictor=predictor, labels=labels)
+
+    def _loaded(self, name: str, number: int) -> Predictor:
+        if self._runtime.ready(name, number):
+            return self._runtime.get(name, number)
+        session().rollback()  # it may take a while, and needs no connection
+        try:
+            with self._loading.setdefault((name, number), Lock()):  # one thread, however many wait for it
+                return cast(Predictor, self._offload(self._runtime.get, name, number))
+        except (BadArtifact, NotFound) as error:
+            raise NotReady(error.detail, 60) from error
 
     def _running(self, champion: Resolved, number: int) -> Running | None:
         row = session().scalar(
