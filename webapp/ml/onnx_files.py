@@ -9,6 +9,7 @@ from typing import Any, Final
 from webapp.errors import BadArtifact
 from webapp.ml.engines import open_session
 from webapp.ml.layout import Layout
+from webapp.ml.onnx_division import refuse_crashing_division
 from webapp.ml.onnx_sizes import refuse_sizes_by_value
 
 MAX_BYTES: Final = 500 * 2**20
@@ -27,8 +28,8 @@ def check_onnx(data: bytes) -> dict[str, int]:
     """How often each operator stands in a graph, the most frequent first.
 
     Raises BadArtifact for what is not a graph, is too large, has operators of other domains, may loop without end, lets
-    the values that are asked decide how much work it is, or has a tensor outside the file: in initializers, sparse
-    ones, attributes, subgraphs or functions.
+    the values that are asked decide how much work it is, may end the process by a division, or has a tensor outside
+    the file: in initializers, sparse ones, attributes, subgraphs or functions.
     """
     import onnx  # heavy, and only publishing reads graphs
     from google.protobuf.message import DecodeError
@@ -54,6 +55,7 @@ def check_onnx(data: bytes) -> dict[str, int]:
         ):
             raise BadArtifact(f"Operators of the domain “{message.domain[:60]}” are not served.")
     refuse_sizes_by_value(model)
+    refuse_crashing_division(model)
     return dict(operators.most_common())
 
 
