@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from tests.browser.conftest import Desk
-from tests.browser.looking import unfit
+from tests.browser.looking import overhang, unfit
 
 Open = Callable[..., Desk]
 PAGE = "/models/{}/card"
@@ -46,8 +46,15 @@ def test_a_card_is_two_sheets_with_its_evidence(desk: Open, size: str) -> None:
     assert "Back to the model" not in text and "Copy" not in text
 
 
+def test_its_engines_fit_the_width_of_paper(desk: Open) -> None:
+    page = desk("alice", viewport={"width": 650, "height": 900}).page  # Letter between margins of 18 mm
+    page.goto(PAGE.format("iris"))
+    page.emulate_media(media="print")
+    assert page.locator("table.engines tbody tr").count() > 1 and overhang(page) == 0
+
+
 def test_portuguese_is_printed_as_it_is_written(desk: Open) -> None:
     page = desk("alice", locale="pt-BR").page
     page.goto(PAGE.format("iris"))
     text = "\n".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages)
-    assert "Página 1 de 2" in text and "95%" in text and "95 %" not in text
+    assert "Página 1 de " in text and "95%" in text and "95 %" not in text

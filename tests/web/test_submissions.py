@@ -125,7 +125,7 @@ def test_engines_side_by_side_and_one_of_them_published(
         page = browser("alice").get(path).text
         assert "The publisher picked ONNX quantised to 8 bits" in page and "no forest" in page
         assert "<dt>One row</dt><dd>ONNX quantised to 8 bits, " in page
-        assert 'ONNX quantised to 8 bits</b> <span class="tag live">answers</span>' in page
+        assert 'ONNX quantised to 8 bits</b> <span class="tag live">picked</span>' in page
 
 
 def test_a_choice_that_cannot_be_is_refused_on_the_page(
