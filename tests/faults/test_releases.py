@@ -127,10 +127,13 @@ def test_promotions_under_load_refuse_nobody_and_hold_everywhere_at_once(
     assert set(statuses) == {200}, statuses
     assert [m for asker in askers for m in asker.mixed] == []
     engine = installation.engine()
+    answers = live.check_answers(engine, "iris")
+    print(f"{installation.kind}: {rounds} promotions, {statuses.total()} requests, {answers} answers")
     assert len(live.reigns(engine, "iris")) == rounds + 1
-    assert live.check_answers(engine, "iris") > rounds * 4
+    assert answers > rounds * 4
 
 
+@pytest.mark.timeout(1800)  # with --long
 def test_one_version_is_live_at_every_moment_however_many_decide(
     installation: Installation, packages: dict[str, Any], pytestconfig: pytest.Config
 ) -> None:
@@ -164,8 +167,9 @@ def test_one_version_is_live_at_every_moment_however_many_decide(
     assert done["done"] >= WRITERS and done["refused"] > 0, done
     assert done.total() == WRITERS * each
     engine = installation.engine()
-    live.reigns(engine, "iris")
-    assert live.check_answers(engine, "iris") > 0
+    ruled, answers = live.reigns(engine, "iris"), live.check_answers(engine, "iris")
+    print(f"{installation.kind}: {dict(done)}, {len(ruled)} reigns, {answers} answers, {seen.total()} looks")
+    assert answers > 0
 
 
 LIVE = (
