@@ -11,9 +11,19 @@ with warnings.catch_warnings():  # without widgets it says at length that bars a
     from tqdm.auto import tqdm
 
 
+#: Of a share that somebody else works on: its stages tell nothing of the time that is left.
+SHARE = "{l_bar}{bar}| {elapsed}"
+
+
 def bar(total: float, text: str, *, shown: bool, unit: str = "", scale: bool = False) -> Any:
-    """A bar of tqdm, which stays when it is done; without `shown`, one that says nothing."""
-    return tqdm(total=total, desc=text, unit=unit, unit_scale=scale, unit_divisor=1024, disable=not shown)
+    """A bar of tqdm, which stays when it is done; without `shown`, one that says nothing.
+
+    Without a `unit` it is a share, of which only the time that has passed is told.
+    """
+    form = {} if unit else {"bar_format": SHARE}
+    return tqdm(
+        total=total, desc=text, unit=unit, unit_scale=scale, unit_divisor=1024, disable=not shown, **form
+    )
 
 
 class Told(io.BytesIO):
