@@ -20,9 +20,14 @@ def bar(total: float, text: str, *, shown: bool, unit: str = "", scale: bool = F
 
     Without a `unit` it is a share, of which only the time that has passed is told.
     """
-    form = {} if unit else {"bar_format": SHARE}
     return tqdm(
-        total=total, desc=text, unit=unit, unit_scale=scale, unit_divisor=1024, disable=not shown, **form
+        total=total,
+        desc=text,
+        unit=unit,
+        unit_scale=scale,
+        unit_divisor=1024,
+        bar_format=None if unit else SHARE,
+        disable=not shown,
     )
 
 
