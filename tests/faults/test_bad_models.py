@@ -130,6 +130,12 @@ def send(server: Server, token: str, name: str, model: bytes) -> Ended:
     return Ended(told["state"], told["errors"][0]["detail"], time.monotonic() - (begun or time.monotonic()))
 
 
+def bounded(process: int) -> bool:
+    """Whether a process may take so much memory and no more."""
+    limits = Path(f"/proc/{process}/limits").read_text().splitlines()
+    return [line.split()[3] for line in limits if line.startswith("Max data size")] != ["unlimited"]
+
+
 def test_bad_models_are_refused_in_time_and_hold_up_nobody(sqlite: Installation) -> None:
     limits = {"PUBLISH_SECONDS": str(LIMIT), "PUBLISH_MEMORY_MB": "512", "WORKERS": "2"}
     with serve(sqlite.folder, JOB_WORKER="true", **limits, **sqlite.environment) as server:
@@ -143,6 +149,7 @@ def test_bad_models_are_refused_in_time_and_hold_up_nobody(sqlite: Installation)
         beside = len(asker.seconds)
         asker.stopped.set()
         asker.join(30)
+        workers = [bounded(worker) for worker in server.serving()]
         names = [m["name"] for m in json.loads(server.ask("GET", "/api/v1/models", token=alice)[2])["data"]]
     before, during = asker.p95(alone // 4, alone), asker.p95(alone, beside)
     print(told, f"p95 {before * 1000:.1f} ms alone, {during * 1000:.1f} ms beside; {dict(asker.statuses)}")
@@ -150,6 +157,7 @@ def test_bad_models_are_refused_in_time_and_hold_up_nobody(sqlite: Installation)
         assert told[name].state == "refused" and words in told[name].detail
         assert told[name].seconds <= LIMIT + 1
     assert set(asker.statuses) == {200}
+    assert workers and all(workers)
     assert names == ["diabetes", "iris", "purchase"]
     assert during <= TIMES_SLOWER * max(before, LEAST)
 
