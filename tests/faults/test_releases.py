@@ -103,6 +103,7 @@ def answered_by(server: Server, token: str) -> str:
     return str(json.loads(told)["version"])
 
 
+@pytest.mark.timeout(1800)  # with --long
 def test_promotions_under_load_refuse_nobody_and_hold_everywhere_at_once(
     installation: Installation, packages: dict[str, Any], pytestconfig: pytest.Config
 ) -> None:
