@@ -15,7 +15,8 @@ DECIDING: Final[dict[str, tuple[int, ...]]] = {
     "NonMaxSuppression": (0, 1, 2, 3, 4), "NonZero": (0,), "OneHot": (1,), "Pad": (1, 3), "Range": (0, 1, 2),
     "Reshape": (1,), "Resize": (1, 2, 3), "STFT": (1, 3), "SequenceAt": (1,), "SequenceErase": (1,),
     "SequenceInsert": (2,), "Slice": (1, 2, 3, 4), "Split": (1,), "SplitToSequence": (1,), "Squeeze": (1,),
-    "StringSplit": (0,), "Tile": (1, 2), "TopK": (1,), "Unique": (0,), "Unsqueeze": (1,), "Upsample": (1,),
+    "StringNormalizer": (0,), "StringSplit": (0,), "Tile": (1, 2), "TopK": (1,), "Unique": (0,),
+    "Unsqueeze": (1,), "Upsample": (1,),
 }  # fmt: skip
 #: What these tell of a tensor is the same for all values in it.
 SHAPES: Final = frozenset({"Shape", "Size"})
