@@ -182,6 +182,15 @@ def test_a_worker_that_dies_before_it_rests_is_followed_by_another(desk: Desk, s
     assert work(desk, waiting).state == "choosing"
 
 
+def test_a_worker_that_dies_over_the_choice_is_followed_by_another(
+    desk: Desk, resting: SubmissionView, actor: Actors, asked_for: list[str]
+) -> None:
+    submissions.choose(desk, actor("paula"), resting.id, "onnx-int8")
+    assert rows.claim(resting.id, "dead") is not None
+    reap(desk)
+    assert work(desk, resting).state == "published" and asked_for == ["ask", "onnx-int8"]
+
+
 def test_one_that_comes_late_puts_nothing_down(desk: Desk, send: Send, actor: Actors) -> None:
     late = rows.claim(send().id, "slow")
     assert late is not None

@@ -109,7 +109,7 @@ def keep(
 def refuse(submission: Submission) -> None:
     """Raises BadArtifact or InvalidInput for what can be seen without opening a file."""
     if submission.engine not in WISHES:
-        raise InvalidInput([Problem("#/engine", said("must be one of {names}", names=", ".join(WISHES)))])
+        raise InvalidInput([Problem("#/engine", said("must be one of {words}", words=", ".join(WISHES)))])
     if _format(submission) == "joblib" and not submission.trusted:
         raise BadArtifact(
             said(
