@@ -16,7 +16,7 @@ from webapp.services.releases import Release, Released, Standing
 from webapp.services.reviews import Reviewed
 from webapp.services.sealing import Sealed
 from webapp.services.submissions import SubmissionView
-from webapp.services.told import unpack
+from webapp.wording import unpack
 
 
 def moment(us: int) -> datetime:

@@ -16,7 +16,6 @@ from webapp import auth
 from webapp.doors import Told, tell
 from webapp.errors import NotSignedIn
 from webapp.services.clock import now_us
-from webapp.services.told import unpack
 from webapp.web import (
     access,
     account,
@@ -44,6 +43,7 @@ from webapp.web import (
     thresholds,
     words,
 )
+from webapp.wording import unpack
 
 PAGES = (
     access,

@@ -13,8 +13,7 @@ from webapp.db.base import session, transaction
 from webapp.db.commits import Guard, Outrun
 from webapp.db.jobs import ACTIVE
 from webapp.services.clock import now_us
-from webapp.services.told import pack, unpack
-from webapp.wording import said
+from webapp.wording import pack, said, unpack
 
 LEASE_US = 60_000_000
 #: Attempts without getting anywhere, after which a job is given up.

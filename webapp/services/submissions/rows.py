@@ -17,8 +17,7 @@ from webapp.errors import Problem
 from webapp.services.clock import now_us
 from webapp.services.registry import VersionInfo
 from webapp.services.submissions.advice import advice
-from webapp.services.told import pack, unpack
-from webapp.wording import said
+from webapp.wording import pack, said, unpack
 
 LEASE_US = 60_000_000
 #: How long a submission waits for its engine to be picked: 7 days.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from webapp.services import told
+from webapp.wording import pack, unpack
 
 #: Altered entries that are named; the others are counted.
 MOST_NAMED = 100
@@ -94,9 +94,9 @@ class Findings:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, sentences as they can be said in any language."""
         plain = asdict(self)
-        plain["altered"] = [(a.index, told.pack(a.id), told.pack(a.what)) for a in self.altered]
+        plain["altered"] = [(a.index, pack(a.id), pack(a.what)) for a in self.altered]
         plain["begun"] = [tuple(one) for one in self.begun]
-        plain["outside"] = [(o.size, o.holds, told.pack(o.what), o.excuse) for o in self.outside]
+        plain["outside"] = [(o.size, o.holds, pack(o.what), o.excuse) for o in self.outside]
         return plain
 
     @classmethod
@@ -104,8 +104,8 @@ class Findings:
         """What `to_dict` made."""
         plain = dict(plain)
         plain["altered"] = [
-            Altered(index, told.unpack(name), told.unpack(what)) for index, name, what in plain["altered"]
+            Altered(index, unpack(name), unpack(what)) for index, name, what in plain["altered"]
         ]
         plain["begun"] = [Begun(*one) for one in plain.get("begun", [])]
-        plain["outside"] = [Outside(o[0], o[1], told.unpack(o[2]), *o[3:]) for o in plain["outside"]]
+        plain["outside"] = [Outside(o[0], o[1], unpack(o[2]), *o[3:]) for o in plain["outside"]]
         return cls(**plain)
