@@ -99,7 +99,10 @@ def _decisions(estimator: Any) -> Callable[[Any], Any]:
     """The scores of a classifier without probabilities, rows × classes; raises BadArtifact where it has none."""
     if not hasattr(estimator, "decision_function"):
         raise BadArtifact(
-            "A ranking needs a score for every item: the model has neither predict_proba nor decision_function."
+            said(
+                "A ranking needs a score for every item: the model has neither predict_proba nor "
+                "decision_function."
+            )
         )
 
     def decisions(frame: Any) -> Any:
@@ -138,7 +141,13 @@ def open_session(data: bytes) -> Any:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise BadArtifact(f"onnxruntime {ort.__version__} can not open this graph: {cause(error)}") from error
+        raise BadArtifact(
+            said(
+                "onnxruntime {version} can not open this graph: {error}",
+                version=ort.__version__,
+                error=cause(error),
+            )
+        ) from error
 
 
 def cause(error: Exception) -> str:
@@ -155,11 +164,11 @@ def _outputs(session: Any, output: Output) -> tuple[str | None, str | None]:
     labels = [o.name for o in outputs if o.type in ("tensor(int64)", "tensor(string)", "tensor(bool)")]
     if output.kind == "regression":
         if not floats:
-            raise BadArtifact("A regression graph needs a float output.")
+            raise BadArtifact(said("A regression graph needs a float output."))
         return floats[0], None
     shares = next(iter(maps + floats), None) if output.scored else None
     if not labels and not shares:
-        raise BadArtifact("A classification graph needs an output of labels, int64 or string.")
+        raise BadArtifact(said("A classification graph needs an output of labels, int64 or string."))
     return (labels[0] if labels else None), shares
 
 

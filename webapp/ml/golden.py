@@ -8,6 +8,7 @@ import numpy as np
 
 from webapp.errors import BadArtifact
 from webapp.ml.runtime import Answer
+from webapp.wording import said
 
 #: As of conversion: another machine sums in another order.
 TOLERANCE: Final = 1e-5
@@ -48,4 +49,6 @@ def agreement(kept: Any, answer: Answer) -> Agreement:
         differ = sum(a != b for a, b in zip(values, answer.values, strict=True))
         return Agreement(len(values), differ, float(bool(differ)))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadArtifact("The kept answers of the version are damaged; restore it from a backup.") from error
+        raise BadArtifact(
+            said("The kept answers of the version are damaged; restore it from a backup.")
+        ) from error

@@ -8,6 +8,7 @@ from webapp.errors import BadArtifact
 from webapp.ml.engines import open_session
 from webapp.ml.layout import Layout
 from webapp.ml.schema import ImageSpec, Schema
+from webapp.wording import said, said_n
 
 _FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64"}
 
@@ -39,18 +40,29 @@ def fitted_layout(estimator: Any, schema: Schema) -> Layout:
     image = _image(schema)
     if image.layout != "flat":
         raise BadArtifact(
-            f"scikit-learn takes the numbers of an image in one row: declare the layout flat, not {image.layout}."
+            said(
+                "scikit-learn takes the numbers of an image in one row: declare the layout flat, not "
+                "{layout}.",
+                layout=image.layout,
+            )
         )
     if getattr(estimator, "feature_names_in_", None) is not None:
         raise BadArtifact(
-            "The model was fitted on named columns of pixels; fit it on their values alone (X.to_numpy()), so that "
-            "the numbers of an image can take their place."
+            said(
+                "The model was fitted on named columns of pixels; fit it on their values alone "
+                "(X.to_numpy()), so that the numbers of an image can take their place."
+            )
         )
     wanted = getattr(estimator, "n_features_in_", image.size)
     if wanted != image.size:
         raise BadArtifact(
-            f"The model takes {wanted} numbers, but an image of {_size(image)} gives {image.size}; "
-            "correct the declared size."
+            said(
+                "The model takes {wanted} numbers, but an image of {size} gives {own}; correct the "
+                "declared size.",
+                wanted=wanted,
+                size=_size(image),
+                own=image.size,
+            )
         )
     return Layout("images", schema.names, ("float64",))
 
@@ -60,29 +72,39 @@ def graph_layout(data: bytes, schema: Schema) -> Layout:
     image = _image(schema)
     inputs = open_session(data).get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _FLOATS:
-        raise BadArtifact("A graph that looks at images needs one input of floats, and no other.")
+        raise BadArtifact(said("A graph that looks at images needs one input of floats, and no other."))
     h, w, c = image.height, image.width, image.channels
     wanted: list[int] = {"flat": [h * w * c], "hwc": [h, w, c], "chw": [c, h, w]}[image.layout]
     shape = list(inputs[0].shape or [])
     if shape and isinstance(shape[0], int):
         raise BadArtifact(
-            f"The input “{inputs[0].name[:60]}” takes exactly {shape[0]} images; export the model with a first "
-            "dimension of any size (dynamic batch)."
+            said(
+                "The input “{name}” takes exactly {n} images; export the model with a first dimension of "
+                "any size (dynamic batch).",
+                name=inputs[0].name[:60],
+                n=shape[0],
+            )
         )
     fits = len(shape) == len(wanted) + 1 and all(
         not isinstance(size, int) or size == own for size, own in zip(shape[1:], wanted, strict=True)
     )
     if not fits:
         raise BadArtifact(
-            f"The graph takes images as {_dimensions(shape)}, but declared as {image.layout} of {_size(image)} they "
-            f"are {_dimensions(['n', *wanted])}; correct width, height, channels or layout."
+            said(
+                "The graph takes images as {shape}, but declared as {layout} of {size} they are "
+                "{declared}; correct width, height, channels or layout.",
+                shape=_dimensions(shape),
+                layout=image.layout,
+                size=_size(image),
+                declared=_dimensions(["n", *wanted]),
+            )
         )
     return Layout("images", (inputs[0].name,), (_FLOATS[inputs[0].type],))
 
 
 def _image(schema: Schema) -> ImageSpec:
     if schema.image is None:
-        raise BadArtifact("The schema has no image.")
+        raise BadArtifact(said("The schema has no image."))
     return schema.image
 
 
@@ -97,7 +119,13 @@ def _of_shape(shape: list[Any]) -> dict[str, Any]:
 
 
 def _size(image: ImageSpec) -> str:
-    return f"{image.width}×{image.height} in {image.channels} channel{'s' if image.channels > 1 else ''}"
+    return said_n(
+        "{width}×{height} in {n} channel",
+        "{width}×{height} in {n} channels",
+        width=image.width,
+        height=image.height,
+        n=image.channels,
+    )
 
 
 def _dimensions(shape: list[Any]) -> str:

@@ -11,6 +11,7 @@ from webapp.errors import BadArtifact, meant, pointer_token, printable
 from webapp.ml.image_models import declared
 from webapp.ml.schema import Learned, Picture, Schema
 from webapp.ml.schema.documents import LONGEST_EXAMPLE
+from webapp.wording import said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def infer_schema(
     the model's probabilities when it is known. Raises BadArtifact for what can not be a schema.
     """
     if len(frame) == 0 or len(frame.columns) == 0:
-        raise BadArtifact("Give at least one sample row and one column to infer a schema from.")
+        raise BadArtifact(said("Give at least one sample row and one column to infer a schema from."))
     task = task or _task(target)
     output: dict[str, Any] = {
         "kind": task,
@@ -78,8 +79,8 @@ def _looked_at(schema: Schema, frame: pd.DataFrame) -> Schema:
     checked = [schema.check({feature.name: text}) for text in texts]
     pictures = [c.values[0] for c in checked if not c.problems and isinstance(c.values[0], Picture)]
     if not pictures:
-        told = checked[0].problems[0].detail if checked else "its column is empty"
-        raise BadArtifact(f"No image of the sample can be used: {told}.")
+        told = checked[0].problems[0].detail if checked else said("its column is empty")
+        raise BadArtifact(said("No image of the sample can be used: {problem}.", problem=told))
     learned = _learned(pd.Series([picture.brightness for picture in pictures]), 0.0)
     quantiles = tuple((p, v) for p, v in learned["quantiles"])
     example = feature.example or next((str(p) for p in pictures if len(p) <= LONGEST_EXAMPLE), None)
@@ -152,26 +153,39 @@ def _edited(features: list[dict[str, Any]], output: dict[str, Any], edits: dict[
         name = min(map(str, stray))
         hint = meant(name, ("features", "output")) or "."
         raise BadArtifact(
-            f"Schema edits have no member “{printable(name)[:60]}”; they may have features and output{hint}"
+            said(
+                "Schema edits have no member “{name}”; they may have features and output{hint}",
+                name=printable(name)[:60],
+                hint=hint,
+            )
         )
     by_name, of_output = edits.get("features", {}), edits.get("output", {})
     for place, members in (("#/features", by_name), ("#/output", of_output)):
         if not isinstance(members, dict):
-            raise BadArtifact(f"{place} of the schema edits must be an object.")
+            raise BadArtifact(said("{where} of the schema edits must be an object.", where=place))
     names = [feature["name"] for feature in features]
     for name, members in by_name.items():
         if name not in names:
             raise BadArtifact(
-                f"Schema edits name “{printable(name)[:60]}”, which is not a column of the sample"
-                f"{meant(name, names) or '.'}"
+                said(
+                    "Schema edits name “{name}”, which is not a column of the sample{hint}",
+                    name=printable(name)[:60],
+                    hint=meant(name, names) or ".",
+                )
             )
         if not isinstance(members, dict):
-            raise BadArtifact(f'#/features/{pointer_token(name)} must be an object such as {{"label": "…"}}.')
+            raise BadArtifact(
+                said(
+                    '#/features/{name} must be an object such as {{"label": "…"}}.', name=pointer_token(name)
+                )
+            )
     merged = [feature | by_name.get(feature["name"], {}) for feature in features]
     values = [choice["value"] for choice in output["classes"]]
     edited = of_output.get("classes", output["classes"])
     if not isinstance(edited, list) or values != [_value(choice) for choice in edited]:
-        raise BadArtifact(f"#/output/classes must keep the model's values and order: {values}.")
+        raise BadArtifact(
+            said("#/output/classes must keep the model's values and order: {known}.", known=str(values)[:400])
+        )
     if of_output.get("kind") == "ranking":
         of_output = {"top": min(USUAL_TOP, len(values))} | of_output
     return {"features": merged, "output": output | of_output}

@@ -11,6 +11,7 @@ from webapp.errors import BadArtifact
 from webapp.ml.loader import load_pickle, load_skops
 from webapp.ml.packaging import Package, package
 from webapp.ml.tables import read_table
+from webapp.wording import said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,9 +53,14 @@ def prepare(
     clock = _Clock(report, tell)
     report["sizes"] = {"model": len(model), "data": len(train)} | ({"test": len(test)} if test else {})
     clock("reading")
-    X, y = read_table(train, order.target, "The training data")
+    X, y = read_table(train, order.target, said("The training data"))
     if y.nunique() < 2:
-        raise BadArtifact(f"The column {order.target!r} has one value only; give a sample with several.")
+        raise BadArtifact(
+            said(
+                "The column {column} has one value only; give a sample with several.",
+                column=repr(order.target)[:100],
+            )
+        )
     tested = _test(test, order.target, list(X.columns))
     clock("loading")
     made = package(
@@ -102,7 +108,12 @@ def _load(order: Order, model: bytes, report: dict[str, Any]) -> Any:
 def _test(data: bytes | None, target: str, columns: list[str]) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
     if data is None:
         return None
-    X, y = read_table(data, target, "The test data")
+    X, y = read_table(data, target, said("The test data"))
     if lacking := [name for name in columns if name not in X.columns]:
-        raise BadArtifact(f"The test data has no column {lacking[0]!r}, which the training data has.")
+        raise BadArtifact(
+            said(
+                "The test data has no column {column}, which the training data has.",
+                column=repr(lacking[0])[:100],
+            )
+        )
     return X, y

@@ -14,6 +14,7 @@ from webapp.errors import BadArtifact
 from webapp.ml.allowed_types import ALLOWED, FUNCTIONS, LOADERS
 from webapp.ml.token_patterns import is_linear
 from webapp.ml.trees import reachable, refuse_broken_trees
+from webapp.wording import said
 
 MAX_FILE: Final = 500 * 2**20
 MAX_MEMBERS: Final = 200_000
@@ -39,18 +40,25 @@ def load_skops(data: bytes, report: dict[str, Any] | None = None) -> Any:
         report["refused"] = strangers[:MOST_REPORTED]
     if strangers:
         listed = ", ".join(strangers[:10])
-        raise BadArtifact(f"This file holds what is not allowed: {listed}. Publish without it, or as ONNX.")
+        raise BadArtifact(
+            said(
+                "This file holds what is not allowed: {listed}. Publish without it, or as ONNX.",
+                listed=listed,
+            )
+        )
     try:
         estimator = skops_io.loads(data, trusted=sorted(ALLOWED | FUNCTIONS))
         if not hasattr(estimator, "predict"):
-            raise BadArtifact("The file holds no estimator: what it holds has no predict.")
+            raise BadArtifact(said("The file holds no estimator: what it holds has no predict."))
         _refuse_file_readers(estimator)
         _refuse_slow_patterns(estimator)
         refuse_broken_trees(estimator)
     except BadArtifact:
         raise
     except Exception as error:  # whatever a file from outside makes skops or a half-built object raise
-        raise BadArtifact(f"This skops file can not be rebuilt ({_said(error)}).") from error
+        raise BadArtifact(
+            said("This skops file can not be rebuilt ({error}).", error=_said(error))
+        ) from error
     return estimator
 
 
@@ -61,7 +69,7 @@ def save_skops(estimator: Any) -> bytes:
     try:
         data: bytes = skops_io.dumps(estimator)
     except Exception as error:
-        raise BadArtifact(f"skops can not store this model ({_said(error)}).") from error
+        raise BadArtifact(said("skops can not store this model ({error}).", error=_said(error))) from error
     return data
 
 
@@ -69,8 +77,10 @@ def load_pickle(data: bytes, *, trusted: bool) -> Any:
     """An estimator from joblib or pickle, which run code: only for files the operator vouches for."""
     if not trusted:
         raise BadArtifact(
-            "Pickle and joblib files can run code and are not accepted; "
-            "save it with skops, or give --trust-pickle if you made it yourself."
+            said(
+                "Pickle and joblib files can run code and are not accepted; save it with skops, or give "
+                "--trust-pickle if you made it yourself."
+            )
         )
     import joblib  # heavy, and only for what an operator trusted
 
@@ -80,7 +90,9 @@ def load_pickle(data: bytes, *, trusted: bool) -> Any:
     except BadArtifact:
         raise
     except Exception as error:
-        raise BadArtifact(f"This joblib or pickle file can not be read ({_said(error)}).") from error
+        raise BadArtifact(
+            said("This joblib or pickle file can not be read ({error}).", error=_said(error))
+        ) from error
     return estimator
 
 
@@ -91,27 +103,27 @@ def save_joblib(estimator: Any) -> bytes:
     try:
         joblib.dump(estimator, file)
     except Exception as error:
-        raise BadArtifact(f"joblib can not store this model ({_said(error)}).") from error
+        raise BadArtifact(said("joblib can not store this model ({error}).", error=_said(error))) from error
     return file.getvalue()
 
 
 def _document(data: bytes) -> Any:
     """The tree that skops would build from, read only after the sizes."""
     if len(data) > MAX_FILE:
-        raise BadArtifact(f"The file has more than {MAX_FILE >> 20} MB.")
+        raise BadArtifact(said("The file has more than {most} MB.", most=MAX_FILE >> 20))
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = archive.infolist()
         schema_size = archive.getinfo("schema.json").file_size
     except (zipfile.BadZipFile, ValueError, OSError, KeyError, NotImplementedError) as error:
         raise BadArtifact(
-            "This is not a whole skops file; save the model with skops.io.dump and copy all of it."
+            said("This is not a whole skops file; save the model with skops.io.dump and copy all of it.")
         ) from error
     unpacked = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or schema_size > MAX_SCHEMA:
         raise _too_large()
     if len({member.filename for member in members}) < len(members):
-        raise BadArtifact("This skops file names a member twice; save the model again.")
+        raise BadArtifact(said("This skops file names a member twice; save the model again."))
     try:
         sizes = _unpacked(archive, MAX_UNPACKED)
         document = json.loads(archive.read("schema.json"))
@@ -119,9 +131,13 @@ def _document(data: bytes) -> Any:
     except BadArtifact:
         raise
     except Exception as error:
-        raise BadArtifact(f"This skops file is damaged ({type(error).__name__}).") from error
+        raise BadArtifact(
+            said("This skops file is damaged ({error}).", error=type(error).__name__)
+        ) from error
     if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
-        raise BadArtifact("This skops file is of another format; save the model with skops 0.16 or later.")
+        raise BadArtifact(
+            said("This skops file is of another format; save the model with skops 0.16 or later.")
+        )
     return document
 
 
@@ -134,7 +150,9 @@ def _unpacked(archive: zipfile.ZipFile, most: int, *, within: bool = False) -> d
     sizes: dict[str, int] = {}
     for member in archive.infolist():
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise BadArtifact("This skops file is packed in a way that is not read; save the model again.")
+            raise BadArtifact(
+                said("This skops file is packed in a way that is not read; save the model again.")
+            )
         claimed, member.file_size = member.file_size, sys.maxsize  # where reading would stop
         with archive.open(member) as file:
             data = file.read(most + 1)
@@ -162,7 +180,13 @@ def _refuse_repeats(document: Any, sizes: dict[str, int]) -> None:
 
 
 def _too_large() -> BadArtifact:
-    return BadArtifact(f"The file unpacks to more than {MAX_UNPACKED >> 20} MB or {MAX_MEMBERS} members.")
+    return BadArtifact(
+        said(
+            "The file unpacks to more than {most} MB or {members} members.",
+            most=MAX_UNPACKED >> 20,
+            members=MAX_MEMBERS,
+        )
+    )
 
 
 def _nodes(document: Any) -> Iterator[dict[str, Any]]:
@@ -204,7 +228,9 @@ def _refuse_file_readers(estimator: Any) -> None:
     for thing in reachable(estimator):
         reads = getattr(thing, "__dict__", {}).get("input", "content")
         if type(reads) is not str or reads != "content":  # a subclass of str may compare as it likes
-            raise BadArtifact('A text vectorizer in this file may open files; save it with input="content".')
+            raise BadArtifact(
+                said('A text vectorizer in this file may open files; save it with input="content".')
+            )
 
 
 def _refuse_slow_patterns(estimator: Any) -> None:
@@ -213,8 +239,11 @@ def _refuse_slow_patterns(estimator: Any) -> None:
         pattern = getattr(thing, "__dict__", {}).get("token_pattern")
         if pattern is not None and (type(pattern) is not str or not is_linear(pattern)):
             raise BadArtifact(
-                f"The token_pattern {str(pattern)[:60]!r} may take for ever on some texts; train with one like "
-                r"\b\w+\b or [a-z]+: single characters or classes, of which only the last is repeated."
+                said(
+                    "The token_pattern {pattern} may take for ever on some texts; train with one like \\b\\w+\\b "
+                    "or [a-z]+: single characters or classes, of which only the last is repeated.",
+                    pattern=repr(str(pattern)[:60]),
+                )
             )
 
 

@@ -12,6 +12,7 @@ from webapp.errors import BadArtifact
 from webapp.ml import delong, intervals
 from webapp.ml.schema import Output
 from webapp.ml.schema.checks import shown
+from webapp.wording import said
 
 
 def classification(
@@ -105,8 +106,12 @@ def ranking(truth: list[Any], scores: Sequence[Sequence[float]], items: list[Any
             found.append(_ranked(wanted, order, k))
     if not found:
         raise BadArtifact(
-            f"No value of the target is an item of the model: it has {shown(truth[0])}, "
-            f"the model {', '.join(map(shown, items[:5]))}. Give the column the model was trained on."
+            said(
+                "No value of the target is an item of the model: it has {found}, the model {known}. Give "
+                "the column the model was trained on.",
+                found=shown(truth[0]),
+                known=", ".join(map(shown, items[:5])),
+            )
         )
     names = ("precision_at_k", "recall_at_k", "map_at_k", "mrr", "ndcg_at_k")
     means = np.array(found).mean(axis=0).tolist()
@@ -131,8 +136,12 @@ def places(truth: Sequence[Any], classes: Sequence[Any]) -> list[int | None]:
     found = [index.get(value, written.get(str(value))) for value in truth]
     if all(place is None for place in found):
         raise BadArtifact(
-            f"No value of the target is a class of the model: it has {shown(truth[0])}, "
-            f"the model {', '.join(map(shown, classes[:5]))}. Give the column the model was trained on."
+            said(
+                "No value of the target is a class of the model: it has {found}, the model {known}. Give "
+                "the column the model was trained on.",
+                found=shown(truth[0]),
+                known=", ".join(map(shown, classes[:5])),
+            )
         )
     return found
 
@@ -158,7 +167,7 @@ def _numbers(truth: list[float], predicted: list[float]) -> tuple[Any, Any]:
         return np.array(truth, float), np.array(predicted, float)
     except ValueError as error:
         raise BadArtifact(
-            "The model predicts numbers, but the target has words; name another column."
+            said("The model predicts numbers, but the target has words; name another column.")
         ) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from webapp.errors import BadArtifact
+from webapp.wording import said
 
 DIVIDING: Final = frozenset({"Div", "Mod"})
 #: Numbers of TensorProto.DataType: float, float16, double, bfloat16, and whole numbers without a sign.
@@ -29,14 +30,20 @@ def refuse_crashing_division(model: Any) -> None:
         typed = onnx.shape_inference.infer_shapes(whole)
     except Exception as error:
         raise BadArtifact(
-            f"The types in the graph can not be told ({type(error).__name__}); export it again."
+            said(
+                "The types in the graph can not be told ({error}); export it again.",
+                error=type(error).__name__,
+            )
         ) from error
     kinds = _kinds(typed)
     for node in _doubtful(typed):
         if not any(kinds[name] and kinds[name] <= _HARMLESS for name in node.input):
             raise BadArtifact(
-                f"The graph divides whole numbers by what may be -1 ({node.op_type}), which can end the process that "
-                "serves it; export it with a division of floats, or by a constant."
+                said(
+                    "The graph divides whole numbers by what may be -1 ({name}), which can end the process "
+                    "that serves it; export it with a division of floats, or by a constant.",
+                    name=node.op_type,
+                )
             )
 
 

@@ -11,6 +11,7 @@ from webapp.ml.engines import open_session
 from webapp.ml.layout import Layout
 from webapp.ml.onnx_division import refuse_crashing_division
 from webapp.ml.onnx_sizes import refuse_sizes_by_value
+from webapp.wording import said
 
 MAX_BYTES: Final = 500 * 2**20
 MAX_NODES: Final = 100_000
@@ -35,13 +36,15 @@ def check_onnx(data: bytes) -> dict[str, int]:
     from google.protobuf.message import DecodeError
 
     if len(data) > MAX_BYTES:
-        raise BadArtifact(f"The file has more than {MAX_BYTES >> 20} MB.")
+        raise BadArtifact(said("The file has more than {most} MB.", most=MAX_BYTES >> 20))
     try:
         model = onnx.ModelProto.FromString(data)
     except (DecodeError, RecursionError) as error:
-        raise BadArtifact("This is not a whole ONNX file; export the model and copy all of it.") from error
+        raise BadArtifact(
+            said("This is not a whole ONNX file; export the model and copy all of it.")
+        ) from error
     if not model.graph.node:
-        raise BadArtifact("This is not an ONNX file, or its graph is empty.")
+        raise BadArtifact(said("This is not an ONNX file, or its graph is empty."))
     operators: Counter[str] = Counter()
     for message in _messages(model):
         if isinstance(message, onnx.TensorProto):
@@ -53,7 +56,9 @@ def check_onnx(data: bytes) -> dict[str, int]:
             isinstance(message, (onnx.OperatorSetIdProto, onnx.FunctionProto))
             and message.domain not in DOMAINS
         ):
-            raise BadArtifact(f"Operators of the domain “{message.domain[:60]}” are not served.")
+            raise BadArtifact(
+                said("Operators of the domain “{name}” are not served.", name=message.domain[:60])
+            )
     refuse_sizes_by_value(model)
     refuse_crashing_division(model)
     return dict(operators.most_common())
@@ -73,17 +78,20 @@ def _messages(root: Any) -> Iterator[Any]:
 def _refuse_external(tensor: Any, external: int) -> None:
     if tensor.data_location == external or tensor.external_data:
         raise BadArtifact(
-            f"The tensor “{tensor.name[:60]}” lies outside the file; save the model as one file."
+            said(
+                "The tensor “{name}” lies outside the file; save the model as one file.",
+                name=tensor.name[:60],
+            )
         )
 
 
 def _refuse_operator(node: Any, nodes: int) -> None:
     if nodes > MAX_NODES:
-        raise BadArtifact(f"The graph has more than {MAX_NODES} nodes.")
+        raise BadArtifact(said("The graph has more than {most} nodes.", most=MAX_NODES))
     if node.domain not in DOMAINS:
-        raise BadArtifact(f"Operators of the domain “{node.domain[:60]}” are not served.")
+        raise BadArtifact(said("Operators of the domain “{name}” are not served.", name=node.domain[:60]))
     if node.op_type == "Loop":
-        raise BadArtifact("The graph has a Loop, which may never end; export it without one.")
+        raise BadArtifact(said("The graph has a Loop, which may never end; export it without one."))
 
 
 def _several(outputs: Any) -> bool:
@@ -111,19 +119,31 @@ def onnx_layout(data: bytes, columns: list[str], *, images: bool = False) -> tup
     strange = [i for i in inputs if i.type not in _TYPES]
     if strange:
         raise BadArtifact(
-            f"The input “{strange[0].name[:60]}” has a type that is not served: {strange[0].type}."
+            said(
+                "The input “{name}” has a type that is not served: {type}.",
+                name=strange[0].name[:60],
+                type=strange[0].type,
+            )
         )
     if fixed := [i for i in inputs if i.shape and isinstance(i.shape[0], int)]:
         raise BadArtifact(
-            f"The input “{fixed[0].name[:60]}” takes exactly {fixed[0].shape[0]} rows; export the model with a first "
-            "dimension of any size (dynamic batch)."
+            said(
+                "The input “{name}” takes exactly {rows} rows; export the model with a first dimension of "
+                "any size (dynamic batch).",
+                name=fixed[0].name[:60],
+                rows=fixed[0].shape[0],
+            )
         )
     dtypes = tuple(_TYPES[i.type] for i in inputs)
     if len(inputs) == 1 and (len(columns) > 1 or inputs[0].name != columns[0]):
         width = inputs[0].shape[-1] if inputs[0].shape else None
         if dtypes[0] in ("str", "bool") or (isinstance(width, int) and width != len(columns)):
-            raise BadArtifact(f"The graph's input does not fit the sample's {len(columns)} columns.")
+            raise BadArtifact(
+                said("The graph's input does not fit the sample's {columns} columns.", columns=len(columns))
+            )
         return Layout("matrix", (inputs[0].name,), dtypes), classifies, probabilities
     if [i.name for i in inputs] != columns:
-        raise BadArtifact("The graph's inputs must be one tensor, or the sample's columns in their order.")
+        raise BadArtifact(
+            said("The graph's inputs must be one tensor, or the sample's columns in their order.")
+        )
     return Layout("columns", tuple(columns), dtypes), classifies, probabilities

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from webapp.errors import BadArtifact
+from webapp.wording import said
 
 #: Operator → the places of its inputs that decide how large its outputs are, or how many.
 DECIDING: Final[dict[str, tuple[int, ...]]] = {
@@ -42,8 +43,11 @@ def refuse_sizes_by_value(model: Any) -> None:
         places = DECIDING.get(node.op_type, ()) or _axes(node.op_type)
         if any(node.input[i] in asked for i in places if i < len(node.input)):
             raise BadArtifact(
-                f"In the graph, values that are asked decide how much work it is ({node.op_type[:60]}); export it so "
-                "that sizes and branches depend on the number of rows alone."
+                said(
+                    "In the graph, values that are asked decide how much work it is ({name}); export it so "
+                    "that sizes and branches depend on the number of rows alone.",
+                    name=node.op_type[:60],
+                )
             )
 
 

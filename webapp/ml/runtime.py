@@ -54,7 +54,9 @@ class Predictor:
             predictor._engine(predictor._one)
             predictor.predict([schema.check(schema.example()).values])
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise BadArtifact("The manifest is not as serving needs it; publish the model again.") from error
+            raise BadArtifact(
+                said("The manifest is not as serving needs it; publish the model again.")
+            ) from error
         return predictor
 
     def predict(self, rows: Rows) -> Answer:

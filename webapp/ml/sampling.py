@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from webapp.errors import BadArtifact
 from webapp.ml.layout import Layout, Rows
 from webapp.ml.schema import Scalar, Schema
+from webapp.wording import said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +27,12 @@ class Labelled(NamedTuple):
 def named(frame: pd.DataFrame, target: pd.Series[Any]) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """With text column names and rows that have a target."""
     if len(frame) != len(target):
-        raise BadArtifact(f"The sample has {len(frame)} rows, but its target {len(target)}.")
+        raise BadArtifact(
+            said("The sample has {rows} rows, but its target {values}.", rows=len(frame), values=len(target))
+        )
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
-        raise BadArtifact("Two columns of the sample have the same name.")
+        raise BadArtifact(said("Two columns of the sample have the same name."))
     present = target.notna().to_numpy()
     return frame.set_axis(names, axis=1)[present], target[present]
 
@@ -38,7 +41,7 @@ def labelled(frame: pd.DataFrame, target: pd.Series[Any], schema: Schema) -> Lab
     """Rows outside the allowed ranges are left out: the model will not be asked about them."""
     lacking = [name for name in schema.names if name not in frame.columns]
     if lacking:
-        raise BadArtifact(f"The sample has no column “{lacking[0]}”.")
+        raise BadArtifact(said("The sample has no column “{name}”.", name=lacking[0]))
     missing = {name: frame[name].isna().tolist() for name in schema.names}
     columns = [
         [None if gone else value for value, gone in zip(frame[name].tolist(), missing[name], strict=True)]
@@ -52,7 +55,7 @@ def labelled(frame: pd.DataFrame, target: pd.Series[Any], schema: Schema) -> Lab
             truth.append(value)
     if not rows:
         raise BadArtifact(
-            "No row of the data passes the schema; check the kinds and allowed ranges of its columns."
+            said("No row of the data passes the schema; check the kinds and allowed ranges of its columns.")
         )
     return Labelled(rows, truth)
 
@@ -63,8 +66,11 @@ def trained_layout(estimator: Any, frame: pd.DataFrame) -> Layout:
         if _takes_texts(estimator):
             if len(frame.columns) > 1:
                 raise BadArtifact(
-                    f"The model reads one column of text, but the sample has {len(frame.columns)} beside the target; "
-                    "leave the others out, or fit a ColumnTransformer on the frame."
+                    said(
+                        "The model reads one column of text, but the sample has {columns} beside the target; leave "
+                        "the others out, or fit a ColumnTransformer on the frame.",
+                        columns=len(frame.columns),
+                    )
                 )
             return Layout("texts", (str(frame.columns[0]),), ("str",))
         if all(dtype.kind in "biuf" for dtype in frame.dtypes):
@@ -98,7 +104,11 @@ def ordered(estimator: Any, frame: pd.DataFrame) -> pd.DataFrame:
     wanted = getattr(estimator, "n_features_in_", len(frame.columns))
     if wanted != len(frame.columns):
         raise BadArtifact(
-            f"The model takes {wanted} features, but the sample has {len(frame.columns)} columns beside the target."
+            said(
+                "The model takes {wanted} features, but the sample has {columns} columns beside the target.",
+                wanted=wanted,
+                columns=len(frame.columns),
+            )
         )
     return frame
 

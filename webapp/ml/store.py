@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from webapp.errors import BadArtifact, Conflict, NotFound, NotReady
+from webapp.wording import said
 
 MANIFEST: Final = "manifest.json"
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -47,7 +48,7 @@ class Store:
         folder = self._place(model, 1).parent
         for name in files:
             if not _FILE.fullmatch(name) or name == MANIFEST:
-                raise BadArtifact(f"“{name}” can not be the name of a model file.")
+                raise BadArtifact(said("“{name}” can not be the name of a model file.", name=name))
         document = json.dumps(
             manifest | {"files": describe(files)}, allow_nan=False, ensure_ascii=False, indent=1
         )
@@ -78,7 +79,13 @@ class Store:
 
     def _appear(self, half: Path, target: Path) -> Path:
         if target.exists():
-            raise Conflict(f"Version {target.name} of {target.parent.name} is already published.")
+            raise Conflict(
+                said(
+                    "Version {version} of {model} is already published.",
+                    version=target.name,
+                    model=target.parent.name,
+                )
+            )
         with self._telling():
             half.rename(target)
             _sync(target.parent)
@@ -91,8 +98,12 @@ class Store:
             yield
         except OSError as error:
             raise NotReady(
-                f"Nothing was published, because {self.root} cannot be written to ({error.strerror}); make room there, "
-                "or let this account write there, and publish again."
+                said(
+                    "Nothing was published, because {folder} cannot be written to ({error}); make room there, "
+                    "or let this account write there, and publish again.",
+                    folder=self.root,
+                    error=error.strerror,
+                )
             ) from error
 
     def manifest(self, model: str, version: int) -> dict[str, Any]:
@@ -101,10 +112,20 @@ class Store:
             document = json.loads(self._bytes(model, version, MANIFEST))
         except (ValueError, RecursionError) as error:
             raise BadArtifact(
-                f"The manifest of {model} {version} is damaged; restore it from a backup."
+                said(
+                    "The manifest of {model} {version} is damaged; restore it from a backup.",
+                    model=model,
+                    version=version,
+                )
             ) from error
         if not isinstance(document, dict) or not isinstance(document.get("files"), dict):
-            raise BadArtifact(f"The manifest of {model} {version} is damaged; restore it from a backup.")
+            raise BadArtifact(
+                said(
+                    "The manifest of {model} {version} is damaged; restore it from a backup.",
+                    model=model,
+                    version=version,
+                )
+            )
         return document
 
     def fingerprint(self, model: str, version: int) -> str:
@@ -115,15 +136,29 @@ class Store:
         """The bytes as published; raises NotFound for a file that never was, BadArtifact for one lost or changed."""
         entry = self.manifest(model, version)["files"].get(filename)
         if not isinstance(entry, dict):
-            raise NotFound(f"{model} {version} has no file {filename}.")
+            raise NotFound(
+                said("{model} {version} has no file {file}.", model=model, version=version, file=filename)
+            )
         try:
             data = self._bytes(model, version, filename)
         except NotFound as error:
             raise BadArtifact(
-                f"{filename} of {model} {version} is lost; restore it from a backup."
+                said(
+                    "{file} of {model} {version} is lost; restore it from a backup.",
+                    file=filename,
+                    model=model,
+                    version=version,
+                )
             ) from error
         if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
-            raise BadArtifact(f"{filename} of {model} {version} is damaged; restore it from a backup.")
+            raise BadArtifact(
+                said(
+                    "{file} of {model} {version} is damaged; restore it from a backup.",
+                    file=filename,
+                    model=model,
+                    version=version,
+                )
+            )
         return data
 
     def damaged(self, model: str, version: int) -> str:
@@ -171,18 +206,32 @@ class Store:
 
     def _place(self, model: str, version: int) -> Path:
         if not MODEL_NAME.fullmatch(model):
-            raise BadArtifact("Model names have 1 to 63 of a-z, 0-9 and -, and do not start with -.")
+            raise BadArtifact(said("Model names have 1 to 63 of a-z, 0-9 and -, and do not start with -."))
         if not 1 <= version < 10**9:
-            raise BadArtifact("Versions are whole numbers from 1.")
+            raise BadArtifact(said("Versions are whole numbers from 1."))
         return self.root / model / str(version)
 
     def _bytes(self, model: str, version: int, filename: str) -> bytes:
         try:
             return (self._place(model, version) / filename).read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFound(f"There is no {filename} of {model} {version} in the model store.") from error
+            raise NotFound(
+                said(
+                    "There is no {file} of {model} {version} in the model store.",
+                    file=filename,
+                    model=model,
+                    version=version,
+                )
+            ) from error
         except OSError as error:
-            raise BadArtifact(f"{filename} of {model} {version} can not be read from the disk.") from error
+            raise BadArtifact(
+                said(
+                    "{file} of {model} {version} can not be read from the disk.",
+                    file=filename,
+                    model=model,
+                    version=version,
+                )
+            ) from error
 
 
 @contextmanager

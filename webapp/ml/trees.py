@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from webapp.errors import BadArtifact
+from webapp.wording import said
 
-OUTSIDE = "A decision tree in this file points outside itself; save the model again."
-WIDTH = "A decision tree in this file was trained with other features than its model; save the model again."
+OUTSIDE = said("A decision tree in this file points outside itself; save the model again.")
+WIDTH = said(
+    "A decision tree in this file was trained with other features than its model; save the model again."
+)
 
 
 def refuse_broken_trees(estimator: Any) -> None:
@@ -75,7 +78,7 @@ def _refuse_stages(boosted: Any) -> None:
         first = boosted._raw_predict_init(np.zeros((1, boosted.n_features_in_)))
         if first.shape[1] != columns:
             raise BadArtifact(
-                "A boosted model in this file has more trees a stage than classes; save it again."
+                said("A boosted model in this file has more trees a stage than classes; save it again.")
             )
 
 
@@ -90,11 +93,15 @@ def _refuse_neighbour_tree(tree: Any, n_bounds: int) -> None:
         and (weights is None or len(weights) == n)
     )
     if not whole or ((rows < 0) | (rows >= n)).any():
-        raise BadArtifact("A tree of neighbours in this file points outside its rows; save the model again.")
+        raise BadArtifact(
+            said("A tree of neighbours in this file points outside its rows; save the model again.")
+        )
     start, end = nodes["idx_start"], nodes["idx_end"]
     childless = np.flatnonzero(nodes["is_leaf"] == 0) * 2 + 2 >= n_nodes
     if ((start < 0) | (start > end) | (end > n)).any() or childless.any():
-        raise BadArtifact("A tree of neighbours in this file points outside itself; save the model again.")
+        raise BadArtifact(
+            said("A tree of neighbours in this file points outside itself; save the model again.")
+        )
     metric._validate_data(data)  # the parameters of some are as long as a row
 
 
@@ -113,7 +120,7 @@ def _refuse_width(n_features: int, holder: Any) -> None:
 
 def _refuse_features(features: Any, n_features: int) -> None:
     if ((features < 0) | (features >= n_features)).any():
-        raise BadArtifact("A decision tree in this file asks for a feature that does not exist.")
+        raise BadArtifact(said("A decision tree in this file asks for a feature that does not exist."))
 
 
 def reachable(root: Any) -> Iterator[Any]:
