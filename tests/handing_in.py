@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from webapp.ml.loader import save_skops
+from webapp.ml.options import TOO_FAR
 
 
 @lru_cache
@@ -37,7 +38,7 @@ def engines(n: int = 150) -> list[dict[str, Any]]:
     exact = {"offered": True, "exact": True, "rows": n, "agree": 1.0, "score": 0.97, "score_name": "accuracy"}
     near = exact | {"exact": False, "agree": 0.96, "score": 0.94}
     absent = {"offered": False, "exact": False, "bytes": 0, "one_us": 0.0, "many_us_per_row": 0.0}
-    absent |= {"rows": 0, "agree": 0.0, "largest": 0.0, "reason": "The model is no forest."}
+    absent |= {"rows": 0, "agree": 0.0, "largest": 0.0, "reason": str(TOO_FAR)}
     times = {"one_us": 70.2, "many_us_per_row": 0.125}
     return [
         {"name": "sklearn", "reason": "", "bytes": 20_480, "largest": 0.0, **times, **exact},

@@ -19,6 +19,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from webapp.ml.loader import save_skops
+from webapp.services import registry
 
 Run = Callable[..., Result]
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -93,7 +94,9 @@ def test_a_model_without_names_is_published_with_a_warning(app: Flask, run: Run,
         "The model does not know its features by name; they are taken in the order "
     )
     assert "of the file: proline, od280/od315_of_diluted_wines, hue, " in result.stderr
-    assert app.extensions["desk"].store.manifest("wine", 1)["warnings"] == [result.stderr.rstrip()]
+    assert registry.describe(app.extensions["desk"].store, "wine", actor=None).manifest["warnings"] == [
+        result.stderr.rstrip()
+    ]
 
 
 def test_a_model_with_names_is_published_without_a_warning(run: Run, files: Path) -> None:

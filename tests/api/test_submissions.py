@@ -37,6 +37,9 @@ def test_a_model_is_inspected_apart_and_answers(app: Flask, api: Api) -> None:
     assert (done["state"], done["version"], done["live"]) == ("published", "1", True)
     assert (done["page"], done["errors"], done["user"]) == ("/models/flowers?version=1", [], "paula")
     assert done["report"]["metrics"]["on"] == "test data" and done["report"]["refused"] == []
+    assert done["report"]["conversion"]["reason"].startswith("ONNX agrees with scikit-learn on ")
+    assert {type(one["reason"]) for one in done["report"]["engines"]} == {str}
+    assert paula("GET", "/models/flowers")[1]["engines"]["reason"].startswith("ONNX agrees")
     assert paula("GET", "/models/flowers")[1]["card"]["caveats"] == "Few rows"
     inputs = dict.fromkeys(paula("GET", "/models/flowers")[1]["json_schema"]["properties"], 1.0)
     assert paula("POST", "/models/flowers/predict", {"inputs": inputs})[0] == 200

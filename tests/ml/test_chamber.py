@@ -26,13 +26,14 @@ from webapp.ml import chamber
 from webapp.ml.chamber import Limits, Refused
 from webapp.ml.intake import STAGES
 from webapp.ml.loader import save_skops
+from webapp.wording import Said
 
 LIMITS = Limits(memory=2**29, seconds=60)
 
 
-def refused(folder: Path, model: bytes, limits: Limits = LIMITS) -> Refused:
+def refused(folder: Path, model: bytes, limits: Limits = LIMITS, *, data: bytes | None = None) -> Refused:
     with pytest.raises(Refused) as told:
-        inspect(folder, model, sample(), target="y", limits=limits)
+        inspect(folder, model, data or sample(), target="y", limits=limits)
     return told.value
 
 
@@ -99,6 +100,15 @@ def test_a_bad_model_is_refused_with_the_reason(tmp_path: Path, model: bytes, wo
     assert told.report["types"] and told.report["seconds"]["loading"] >= 0
 
 
+def test_a_reason_can_still_be_said_in_another_language(tmp_path: Path) -> None:
+    told = refused(tmp_path, b"not a model").detail
+    assert isinstance(told, Said) and told.template.startswith("This is not a whole ONNX file")
+    told = refused(tmp_path, good(), data=b"a,b").detail
+    assert isinstance(told, Said)
+    assert told == "The training data has no column 'y'; its columns are: a, b."
+    assert isinstance(told.values["name"], Said)
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -115,6 +125,14 @@ def test_a_bad_model_is_refused_with_the_reason(tmp_path: Path, model: bytes, wo
         ("tell({'manifest': {}})", "kept its inspection from telling"),
         ("tell({'files': [['model.joblib', 0]]})", "kept its inspection from telling"),
         ("tell({'error': 'no'})", "kept its inspection from telling"),
+        (
+            "tell({'error': {'kind': 'refused', 'detail': ['{x.__class__}', {'x': 1}]}})",
+            "kept its inspection",
+        ),
+        ("tell({'error': {'kind': 'refused', 'detail': ['{0}', {}]}})", "kept its inspection"),
+        ("tell({'error': {'kind': 'refused', 'detail': ['x' * 10**6, {}]}})", "kept its inspection"),
+        ("tell({'error': {'kind': 'refused', 'detail': ['', {}]}})", "kept its inspection"),
+        ("tell({'error': {'kind': 'refused', 'detail': ['No {x}.', {'x': 'rows'}]}})", "No rows."),
         ("tell({'error': {'kind': 'failed', 'detail': 'SystemError'}})", "cannot be inspected (SystemError)"),
     ],
 )

@@ -18,6 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 from webapp.errors import BadArtifact
 from webapp.ml.packaging import Package, package
 from webapp.ml.probes import probes
+from webapp.ml.reports import spoken
 from webapp.ml.runtime import Predictor
 
 
@@ -59,7 +60,7 @@ def test_a_tree_whose_missing_values_take_a_side_of_their_own_is_not_converted(m
     X, y = pd.DataFrame({"a": [1.0, 2.0, np.nan, np.nan]}), pd.Series(["x", "x", "y", "y"])
     tree = DecisionTreeClassifier().fit(X, y)
     assert np.isinf(tree.tree_.threshold[0])
-    assert "splits on missing" in package(tree, X, y, format="skops").manifest["engines"]["reason"]
+    assert "splits on missing" in spoken(package(tree, X, y, format="skops").manifest["engines"]["reason"])
 
 
 def pipeline(encoder: Any) -> Any:

@@ -21,6 +21,7 @@ from webapp.ml.chamber import Given
 from webapp.ml.intake import Order
 from webapp.ml.loader import save_skops
 from webapp.ml.packaging import Package, package
+from webapp.ml.reports import spoken
 from webapp.ml.runtime import Predictor
 from webapp.ml.schema import ImageSpec
 from webapp.ml.schema.images import grey, png
@@ -142,7 +143,7 @@ def pixels() -> Any:
 def test_an_estimator_of_flat_pixels_agrees_with_its_graph(estimator: Any) -> None:
     fitted = estimator.fit(pixels(), images()[1])
     made = published(fitted, {"width": 6, "height": 4, "channels": 3}, "skops")
-    assert "agrees with scikit-learn" in made.manifest["engines"]["reason"]
+    assert "agrees with scikit-learn" in spoken(made.manifest["engines"]["reason"])
     assert answers(made) == fitted.predict(pixels()).tolist()
 
 

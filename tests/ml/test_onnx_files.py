@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from webapp.errors import BadArtifact
 from webapp.ml.onnx_files import check_onnx, onnx_layout
 from webapp.ml.packaging import package
+from webapp.ml.reports import spoken
 from webapp.ml.runtime import Predictor
 
 
@@ -157,7 +158,7 @@ def test_one_tensor_knows_no_names_and_one_input_for_each_column_does(iris: Any)
     nameless = LogisticRegression(max_iter=1000).fit(X.to_numpy(), y)
     tensor = to_onnx(nameless, X.to_numpy()[:1], options={"zipmap": False}).SerializeToString()
     (warning,) = package(tensor, X[X.columns[::-1]], y, format="onnx").manifest["warnings"]
-    assert "order of the file: petal_width, petal_length, sepal_width, sepal_length." in warning
+    assert "order of the file: petal_width, petal_length, sepal_width, sepal_length." in spoken(warning)
 
 
 def test_one_input_for_each_column_is_served() -> None:

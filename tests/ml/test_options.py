@@ -21,6 +21,7 @@ from webapp.errors import BadArtifact
 from webapp.ml import options
 from webapp.ml.options import EXACT, WISHES
 from webapp.ml.packaging import Package, package
+from webapp.ml.reports import spoken
 from webapp.ml.runtime import Predictor
 
 Sample = tuple[Any, pd.DataFrame, pd.Series, pd.DataFrame, pd.Series]
@@ -195,11 +196,13 @@ def test_what_neither_saves_nor_agrees_is_shown_with_why_it_is_not_offered(
 ) -> None:
     monkeypatch.setattr(options, "LESS", 0.0)
     shown = beside(made_anew(forest))
-    assert not shown["pruned"]["offered"] and "neither smaller nor faster" in shown["pruned"]["reason"]
+    assert not shown["pruned"]["offered"] and "neither smaller nor faster" in spoken(
+        shown["pruned"]["reason"]
+    )
     named = made_anew(forest, "pruned")
     assert named.manifest["engines"]["picked"] == "pruned"  # for a figure is not the same each time
     monkeypatch.setattr(options, "ALIKE", 1.01)
-    assert "another answer too often" in beside(made_anew(forest))["distilled"]["reason"]
+    assert "another answer too often" in spoken(beside(made_anew(forest))["distilled"]["reason"])
 
 
 def test_asking_for_all_of_them_publishes_as_usual(forest: Sample) -> None:

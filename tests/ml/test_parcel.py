@@ -9,7 +9,8 @@ import pytest
 
 from webapp.ml.chamber import parcel
 from webapp.ml.packaging import Package
-from webapp.ml.reports import tidy
+from webapp.ml.reports import manifest_told, tidy, told
+from webapp.wording import Said
 
 
 def unpacked(made: Package, **changes: Any) -> Package:
@@ -95,6 +96,15 @@ def test_engines_to_pick_from_are_tidied_too(iris_package: Package) -> None:
     assert options == [{"name": "onnx", "offered": False, "exact": False}]
 
 
+def test_what_a_manifest_says_is_tidied_too(iris_package: Package) -> None:
+    said = ["Only {n} rows.", {"n": 3}]
+    engines = iris_package.manifest["engines"] | {"reason": ["{x.__class__}", {"x": "1"}]}
+    made = unpacked(iris_package, engines=engines, warnings=[said, ["{0}", {}], "\ud800" * 3000, {}])
+    assert made.manifest["warnings"] == [said, "", "\ufffd" * 2000, ""]
+    assert made.manifest["engines"]["reason"] == ""
+    assert unpacked(iris_package, warnings={"x": 1}).manifest["warnings"] == []
+
+
 def test_files_are_described_anew(iris_package: Package) -> None:
     false = {name: {"sha256": "0", "bytes": 0} for name in iris_package.files}
     assert unpacked(iris_package, files=false).manifest["files"] == iris_package.manifest["files"]
@@ -120,6 +130,26 @@ def test_a_report_is_what_it_should_be_and_nothing_else() -> None:
     assert tidy({"metrics": {"on": "<b>", "confusion": [[1]]}}) == {"metrics": {}}
     strange = [{"name": 1}, 7, {"name": "x", "offered": 1, "bytes": "9", "agree": float("nan"), "more": 1}]
     assert tidy({"engines": strange}) == {"engines": [{"name": "x", "offered": False, "exact": False}]}
+
+
+def test_reasons_stay_sentences_and_nothing_else_becomes_one() -> None:
+    good = ["It fails ({error}).", {"error": ["the converter does not know {name}", {"name": "Odd"}]}]
+    [engine] = told(tidy({"engines": [{"name": "x", "reason": good}]}))["engines"]
+    assert engine["reason"] == "It fails (the converter does not know Odd)."
+    assert isinstance(engine["reason"], Said) and engine["reason"].template == good[0]
+    for hostile in (["{x.__class__}", {"x": "1"}], ["{x!r}", {"x": "1"}], ["{x}", {"x": "\ud800"}], 3, [[]]):
+        kept = tidy({"conversion": {"done": False, "reason": hostile}})["conversion"]["reason"]
+        assert kept in ("", "\ufffd"), hostile
+
+
+def test_reports_and_manifests_of_former_versions_are_told_as_they_are() -> None:
+    old = {"conversion": {"done": True, "reason": "ONNX agrees."}, "engines": [{"name": "x", "reason": "y"}]}
+    assert told(old) == old and told({}) == {}
+    made = {"engines": {"one": "onnx", "reason": "ONNX agrees."}, "warnings": ["By order."]}
+    assert manifest_told(made) == made
+    strange = {"engines": 3, "warnings": [["{x.y}", {"x": 1}], 4]}
+    assert manifest_told(strange) == {"engines": 3, "warnings": ["['{x.y}', {'x': 1}]", "4"]}
+    assert manifest_told({}) == {}
 
 
 def test_an_empty_file_is_garbage() -> None:

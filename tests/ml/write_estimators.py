@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.ml import estimator_cases as cases
 from tests.ml.test_all_estimators import DOCUMENT
+from webapp.ml.reports import spoken
 
 HEAD = """# Estimators
 
@@ -51,7 +52,7 @@ def row(name: str) -> str:
     if reason:
         return f"| `{name}` | not served | not served | {cell(reason)} |"
     engines = cases.packaged(name).manifest["engines"]
-    told = "" if engines["one"] == engines["many"] == "onnx" else cell(engines["reason"])
+    told = "" if engines["one"] == engines["many"] == "onnx" else cell(spoken(engines["reason"]))
     return f"| `{name}` | {engines['one']} | {engines['many']} | {told} |"
 
 

@@ -21,6 +21,7 @@ from webapp.services.submissions import SubmissionView, Upload, rows
 from webapp.services.submissions.advice import advice
 from webapp.services.submissions.reaping import reap
 from webapp.services.submissions.running import run
+from webapp.wording import Said
 
 Actors = Callable[[str], Actor]
 Send = Callable[..., SubmissionView]
@@ -86,6 +87,19 @@ def test_a_version_says_what_it_was_made_of(app: Flask, send: Send) -> None:
     assert len(detail.manifest["source_sha256"]) == len(detail.manifest["data_sha256"]) == 64
     assert "test_sha256" not in detail.manifest and detail.manifest["report"]["conversion"]["done"]
     assert (detail.title, detail.manifest["card"]["caveats"]) == ("Flowers", "Few rows")
+
+
+def test_what_was_found_can_still_be_said_in_another_language(app: Flask, send: Send) -> None:
+    done = work(app, send())
+    assert done.report is not None
+    told = registry.describe(app.extensions["desk"].store, "flowers", actor=None).manifest["engines"]
+    for reason in (
+        done.report["conversion"]["reason"],
+        told["reason"],
+        *(one["reason"] for one in told["options"]),
+    ):
+        assert isinstance(reason, Said), reason
+    assert isinstance(work(app, send(model=b"PK nonsense")).errors[0].detail, Said)
 
 
 def test_a_refusal_says_why_and_changes_nothing(app: Flask, send: Send) -> None:

@@ -137,7 +137,6 @@ def _figure(value: Any, key: str = "") -> Iterator[str]:
 def of_model(model: ModelDetail) -> Iterator[str]:
     """What its publisher has written about a model."""
     yield from (model.name, model.title, model.description, *(model.manifest["card"] or {}).values())
-    yield from model.manifest["warnings"]
     for f in model.schema.features:
         yield from (f.name, f.label, f.description, f.unit or "", getattr(f, "group", None) or "")
         yield from (str(text) for choice in f.choices for text in choice)
@@ -216,8 +215,7 @@ def world(
     }
     data |= {"flowers", "flowers.skops", "flowers.csv", "target", "case 9"}
     data |= {sealing.log().origin, "verify_record.py"}
-    # What a library says of a model file comes from another process, as plain text.
-    data |= {p.detail for p in submitted.errors} | {name for name, _ in submitted.refused}
+    data |= {name for name, _ in submitted.refused}
     data |= set((submitted.report or {})["types"])
     return World(numbered, more, data)
 

@@ -12,6 +12,7 @@ from webapp.cli.group import Group
 from webapp.doors import desk
 from webapp.errors import printable
 from webapp.ml.loader import MAX_FILE
+from webapp.ml.reports import spoken
 from webapp.ml.schema.checks import plain
 from webapp.services import publishing, registry
 from webapp.services.publishing import Inspection, Submission
@@ -88,7 +89,7 @@ def publish(
         click.echo(f"Answered by {options['engine']}, as was asked for")
     click.echo(f"Scores on {manifest['metrics']['on']}: {_scores(manifest['metrics'])}")
     for warning in manifest["warnings"]:
-        click.echo(warning, err=True)
+        click.echo(spoken(warning), err=True)
 
 
 @model.command("list")

@@ -18,6 +18,7 @@ from webapp.ml.layout import Layout, Rows
 from webapp.ml.probes import probes
 from webapp.ml.schema import Feature, Schema
 from webapp.ml.trees import splits_beyond_floats
+from webapp.wording import Figure, said
 
 TOLERANCE: Final = 1e-5
 #: texts that may stand for a missing string, which ONNX has no value for
@@ -43,6 +44,10 @@ class Compiled(NamedTuple):
 class _Differs(Exception):
     """The graph does not give the estimator's answer."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
 
 def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Compiled:
     """Convert, and compare on `reference` plus synthetic rows (see `probes`).
@@ -51,14 +56,18 @@ def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Co
     estimator fails on a synthetic row there is nothing to agree with, and scikit-learn serves.
     """
     if splits_beyond_floats(original.estimator):  # the converter searches for such a threshold for ever
-        return Compiled(None, None, "A tree splits on missing values, which the converter does not know.")
+        return Compiled(
+            None, None, said("A tree splits on missing values, which the converter does not know.")
+        )
     rows = [*reference, *probes(schema, reference)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # converters warn about what the comparison decides
         try:
             expected = original.answer(rows)
         except Exception as error:  # noqa: BLE001 — a model is foreign code and may raise anything
-            reason = f"It fails on values its schema allows ({_told(error)}); ONNX would answer."
+            reason = said(
+                "It fails on values its schema allows ({error}); ONNX would answer.", error=_told(error)
+            )
             return Compiled(None, None, reason)
         reasons: list[tuple[int, str]] = []
         single: tuple[bytes, Layout] | None = None
@@ -77,20 +86,20 @@ def compile_onnx(original: SklearnEngine, schema: Schema, reference: Rows) -> Co
                 reasons.append((1, error.detail))
                 continue
             except Exception as error:  # noqa: BLE001 — converters raise anything for what they do not know
-                reasons.append((2, f"It can not be converted to ONNX: {_told(error)}."))
+                reasons.append((2, said("It can not be converted to ONNX: {error}.", error=_told(error))))
                 continue
             try:
                 largest = _compare(actual, expected, rows)
-                reason = f"ONNX agrees with scikit-learn on {len(rows)} rows."
+                reason = said("ONNX agrees with scikit-learn on {rows} rows.", rows=len(rows))
                 return Compiled(data, layout, reason, len(rows), largest, single)
             except _Differs as difference:
-                reasons.append((0, f"ONNX {difference}."))
+                reasons.append((0, difference.reason))
                 if single is None and "float64" not in layout.dtypes and _by_rounding(actual, expected, rows):
                     single = data, layout
     return Compiled(
         None,
         None,
-        min(reasons, key=itemgetter(0))[1] if reasons else "It takes texts, which are not converted.",
+        min(reasons, key=itemgetter(0))[1] if reasons else said("It takes texts, which are not converted."),
         single=single,
     )
 
@@ -178,12 +187,20 @@ def _compare(actual: Answers, expected: Answers, rows: Rows) -> float:
         return _compare_values(np.array(values), np.array(true_values))
     wrong = sum(a != b or type(a) is not type(b) for a, b in zip(values, true_values, strict=True))
     if wrong:
-        raise _Differs(f"answers with another class than scikit-learn on {wrong} of {len(rows)} rows")
+        raise _Differs(
+            said(
+                "ONNX answers with another class than scikit-learn on {wrong} of {rows} rows.",
+                wrong=wrong,
+                rows=len(rows),
+            )
+        )
     if true_shares is None:
         return 0.0
     most = float(np.abs(np.array(shares) - np.array(true_shares)).max())
     if most > TOLERANCE:
-        raise _Differs(f"differs from scikit-learn by up to {most:.2g} in probability")
+        raise _Differs(
+            said("ONNX differs from scikit-learn by up to {most} in probability.", most=Figure(f"{most:.2g}"))
+        )
     return most
 
 
@@ -191,7 +208,9 @@ def _compare_values(values: Any, true_values: Any) -> float:
     off = ~np.isclose(values, true_values, rtol=TOLERANCE, atol=1e-9)
     wrong = int(off.sum())
     if wrong:
-        raise _Differs(f"differs from scikit-learn on {wrong} of {len(values)} rows")
+        raise _Differs(
+            said("ONNX differs from scikit-learn on {wrong} of {rows} rows.", wrong=wrong, rows=len(values))
+        )
     apart, size = np.abs(values - true_values), np.abs(true_values)
     return float(np.divide(apart, size, out=np.zeros_like(apart), where=size > 1e-4).max())
 
@@ -201,7 +220,7 @@ def _told(error: Exception) -> str:
     text = " ".join(str(error).split())
     unknown = re.search(r"calculator for type '<class '[\w.]*?(\w+)'>'", text)
     if unknown:
-        return f"the converter does not know {unknown[1]}"
+        return said("the converter does not know {name}", name=unknown[1])
     return (
         f"{type(error).__name__}: {text[:160].split('. ')[0].rstrip('.')}" if text else type(error).__name__
     )

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from webapp.ml.engines import Engine
 from webapp.ml.layout import Rows
+from webapp.wording import pack, said
 
 MANY: Final = 1000
 #: scikit-learn takes over from ONNX only when so much faster: importing it costs a worker 130 MB
@@ -38,11 +39,15 @@ def timed(engine: Engine, rows: Rows) -> Times:
 
 
 def serving(times: Mapping[str, Times], reason: str) -> dict[str, Any]:
-    """The manifest's `engines`: which of those measured serve one row and many, their times, and the reason."""
+    """The manifest's `engines`: which of those measured serve one row and many, their times, and the reason, packed."""
     first = _faster({name: t.one for name, t in times.items()})
     second = _faster({name: t.many for name, t in times.items()})
     if len(times) > 1 and "sklearn" in (first, second):
-        reason += " scikit-learn is the faster for " + ("any number of rows." if first == second else "many.")
+        reason = (
+            said("{reason} scikit-learn is the faster for any number of rows.", reason=reason)
+            if first == second
+            else said("{reason} scikit-learn is the faster for many.", reason=reason)
+        )
     one, many = times[first], times[second]
     return {
         "one": first,
@@ -50,7 +55,7 @@ def serving(times: Mapping[str, Times], reason: str) -> dict[str, Any]:
         "one_us": one.to_dict()["one_us"],
         "many_us_per_row": many.to_dict()["many_us_per_row"],
         "switch_at": 2 if first == second else _crossing(*one, *many),
-        "reason": reason,
+        "reason": pack(reason),
     }
 
 

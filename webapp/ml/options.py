@@ -19,7 +19,7 @@ from webapp.ml.parts import Form, Parts
 from webapp.ml.quantising import quantised
 from webapp.ml.sampling import KEPT_ROWS, Labelled, some
 from webapp.ml.schema import Output
-from webapp.wording import said
+from webapp.wording import pack, said
 
 #: Those that give the model's own answers, and those that come near them for less.
 EXACT: Final = ("sklearn", "onnx")
@@ -180,7 +180,7 @@ def _judged(shown: dict[str, Shown]) -> dict[str, Shown]:
         else:
             reason = "" if saves else NO_GAIN
         one.facts["offered"] = not reason
-        one.facts["reason"] = str(reason or ABOUT[name])
+        one.facts["reason"] = pack(reason or ABOUT[name])
     return shown
 
 
@@ -192,7 +192,7 @@ def pick(shown: dict[str, Shown], wish: str) -> dict[str, Form]:
     if wish in ("auto", "ask"):
         return {name: one.form for name, one in shown.items() if name in EXACT}
     chosen = shown.get(wish)
-    if chosen is None or chosen.facts["reason"] in (TOO_FAR, FAILS):
+    if chosen is None or chosen.facts["reason"] in (pack(TOO_FAR), pack(FAILS)):
         raise BadArtifact(
             said(
                 "This model cannot be served by the engine {wish}; it can by {offered}, or by auto.",
@@ -208,6 +208,6 @@ def told(shown: dict[str, Shown], wish: str, reason: str) -> dict[str, Any]:
     exact = {name: one.times for name, one in shown.items() if name in EXACT}
     by_wish = {wish if wish in EXACT else "onnx": shown[wish].times} if wish in shown else exact
     if wish in shown:
-        reason = str(ABOUT[wish])
+        reason = ABOUT[wish]
     facts = [one.facts for one in shown.values()]
     return serving(by_wish, reason) | {"options": facts, "picked": wish if wish in shown else "auto"}

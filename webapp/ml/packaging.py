@@ -18,6 +18,7 @@ from webapp.ml.profile import profile
 from webapp.ml.sampling import Labelled, labelled, named, some
 from webapp.ml.schema import Schema
 from webapp.ml.store import describe
+from webapp.wording import pack, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,8 @@ CARD: Final = (
     "bias_and_ethics",
     "contact",
 )
+#: Characters of the features that a warning lists.
+LONGEST_LIST: Final = 1500
 LIBRARIES: Final = ("scikit-learn", "numpy", "scipy", "pandas", "skops", "onnx", "onnxruntime", "skl2onnx")
 
 
@@ -74,7 +77,7 @@ def package(
     elif format in ("skops", "joblib"):
         parts = from_estimator(model, frame, target, format, edits, report, tell)
     else:
-        raise BadArtifact("The format must be skops, onnx or joblib.")
+        raise BadArtifact(said("The format must be skops, onnx or joblib."))
     scored = labelled(*named(*test), parts.schema) if test else parts.sample
     schema, priced = _priced(prices, parts.schema, _preferred(parts.forms), scored)
     tell("measuring")
@@ -105,7 +108,7 @@ def package(
         "card": {key: (card or {}).get(key, "") for key in CARD},
         "engines": options.told(shown, engine, parts.reason),
         "n_rows": len(parts.sample.rows),
-        "warnings": [] if parts.knows_names or len(schema.names) == 1 else [_by_order(schema)],
+        "warnings": [] if parts.knows_names or len(schema.names) == 1 else [pack(_by_order(schema))],
     }
     return Package(files, manifest, schema)
 
@@ -139,9 +142,11 @@ def _members(parts: Parts, picked: dict[str, Form]) -> dict[str, Any]:
 
 
 def _by_order(schema: Schema) -> str:
-    return (
-        "The model does not know its features by name; they are taken in the order of the file: "
-        f"{', '.join(schema.names)}. Fit it on a table with column names to have them checked."
+    names = ", ".join(schema.names)
+    return said(
+        "The model does not know its features by name; they are taken in the order of the file: {names}. "
+        "Fit it on a table with column names to have them checked.",
+        names=names if len(names) <= LONGEST_LIST else names[:LONGEST_LIST] + "…",
     )
 
 

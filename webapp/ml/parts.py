@@ -18,6 +18,7 @@ from webapp.ml.loader import load_pickle, load_skops, save_joblib, save_skops
 from webapp.ml.onnx_files import check_onnx, onnx_layout
 from webapp.ml.sampling import Labelled, labelled, ordered, some, trained_layout
 from webapp.ml.schema import Output, Schema
+from webapp.wording import pack, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def from_estimator(
 ) -> Parts:
     """Of a fitted estimator, saved as skops, or as joblib where that is asked for or needed. Raises BadArtifact."""
     if not hasattr(estimator, "predict"):
-        raise BadArtifact("The object is not an estimator: it has no predict.")
+        raise BadArtifact(said("The object is not an estimator: it has no predict."))
     format, data = _saved(estimator, format)
     fitted = (
         load_skops(data) if format == "skops" else load_pickle(data, trusted=True)
@@ -91,7 +92,7 @@ def from_estimator(
     schema = _with_answerable_example(schema, original, sample.rows)
     tell("converting")
     compiled = compile_onnx(original, schema, some(sample.rows))
-    report["conversion"] = {"done": compiled.onnx is not None, "reason": compiled.reason}
+    report["conversion"] = {"done": compiled.onnx is not None, "reason": pack(compiled.reason)}
     forms = {"sklearn": Form(original, f"model.{format}", data, layout)}
     if compiled.onnx is not None and compiled.layout is not None:
         report["parity"] = {"rows": compiled.rows, "largest": compiled.largest}
@@ -127,7 +128,7 @@ def from_onnx(
     schema = _with_answerable_example(schema, engine, sample.rows)
     forms = {"onnx": Form(engine, "model.onnx", data, engine.layout)}
     knows_names = layout.kind == "columns"
-    return Parts("onnx", schema, sample, forms, "Published as ONNX.", None, knows_names)
+    return Parts("onnx", schema, sample, forms, said("Published as ONNX."), None, knows_names)
 
 
 def _saved(estimator: Any, format: str) -> tuple[str, bytes]:
@@ -143,7 +144,9 @@ def _saved(estimator: Any, format: str) -> tuple[str, bytes]:
 
 def _flat(classes: Any) -> list[Any]:
     if isinstance(classes, list):
-        raise BadArtifact("Models with several targets are not served; publish one model for each target.")
+        raise BadArtifact(
+            said("Models with several targets are not served; publish one model for each target.")
+        )
     values: list[Any] = classes.tolist()
     return values
 
@@ -182,7 +185,11 @@ def _answered(engine: Engine, rows: Rows) -> Answers:
         return engine.answer(rows)
     except Exception as error:
         raise BadArtifact(
-            f"The model fails on its own sample ({type(error).__name__}: {cause(error)})."
+            said(
+                "The model fails on its own sample ({kind}: {error}).",
+                kind=type(error).__name__,
+                error=cause(error),
+            )
         ) from error
 
 
@@ -200,8 +207,10 @@ def _refuse_other_answers(engine: Engine, schema: Schema, rows: Rows) -> None:
         agree = abs(alone - values[0]) <= ROUNDING * max(map(abs, values))
     if not agree:
         raise BadArtifact(
-            "The graph answers a row alone otherwise than among others; export it for prediction, without parts that "
-            "are random or depend on the other rows."
+            said(
+                "The graph answers a row alone otherwise than among others; export it for prediction, "
+                "without parts that are random or depend on the other rows."
+            )
         )
 
 
@@ -210,17 +219,29 @@ def _refuse_other_classes(values: list[Any], shares: list[list[float]] | None, o
     strange = [value for value in values if value not in classes]
     if strange:
         raise BadArtifact(
-            f"The graph answers {strange[0]!r}, which is not among the target's values {classes}."
+            said(
+                "The graph answers {value}, which is not among the target's values {known}.",
+                value=repr(strange[0])[:100],
+                known=str(classes)[:400],
+            )
         )
     if shares is None:
         return
     shape = np.shape(shares)
     if shape != (len(values), len(classes)):
         raise BadArtifact(
-            f"The graph gives probabilities of the shape {shape} for {len(values)} rows and {len(classes)} classes; "
-            "export it with one for each row and class, or with the label alone."
+            said(
+                "The graph gives probabilities of the shape {shape} for {rows} rows and {classes} classes; "
+                "export it with one for each row and class, or with the label alone.",
+                shape=shape,
+                rows=len(values),
+                classes=len(classes),
+            )
         )
     if output.probabilities and (np.min(shares) < -TOLERANCE or np.max(shares) > 1 + TOLERANCE):
         raise BadArtifact(
-            "The graph gives probabilities below 0 or above 1; end it with Softmax, or export the label alone."
+            said(
+                "The graph gives probabilities below 0 or above 1; end it with Softmax, or export the "
+                "label alone."
+            )
         )

@@ -3,7 +3,7 @@
 {"types": {name: how often}, "refused": [name], "conversion": {"done", "reason"}, "parity": {"rows", "largest"},
 "engines": [{"name", "offered", "exact", "reason", "bytes", "one_us", "many_us_per_row", "rows", "agree", "largest",
 "score", "score_name"}], "metrics": {name: number or word}, "sizes": {file: bytes}, "seconds": {stage: seconds},
-"sandbox": {"landlock", "seccomp"}}; what was not reached is missing.
+"sandbox": {"landlock", "seccomp"}}; what was not reached is missing. A reason is kept as `wording.pack` makes it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from math import isfinite
 from typing import Any, Final
 
 from webapp.errors import printable
+from webapp.wording import pack, unpack
 
 MOST, LONGEST = 100, 400
+#: Characters of a sentence.
+LONGEST_SAID: Final = 2000
 
 
 def tidy(given: Any) -> dict[str, Any]:
@@ -23,6 +26,57 @@ def tidy(given: Any) -> dict[str, Any]:
         return {}
     found = {name: read(given[name]) for name, read in _MEMBERS.items() if name in given}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def sentence(given: Any) -> Any:
+    """A sentence as `wording.pack` makes it, or bare text; empty for anything else."""
+    try:
+        text = unpack(given, LONGEST_SAID)
+    except ValueError:
+        return printable(given[:LONGEST_SAID]) if isinstance(given, str) else ""
+    return pack(text) if printable(text) == text else printable(text)
+
+
+def sentences(given: Any) -> list[Any]:
+    """As `sentence`, of a list; anything else is none."""
+    return [sentence(one) for one in given[:MOST]] if isinstance(given, list) else []
+
+
+def spoken(kept: Any) -> str:
+    """What `sentence` made, to be shown; bare text of former versions too."""
+    try:
+        return unpack(kept)
+    except ValueError:
+        return str(kept)
+
+
+def told(report: dict[str, Any]) -> dict[str, Any]:
+    """A report on file with its sentences to be shown."""
+    return report | {
+        name: show(report[name])
+        for name, show in (("conversion", _spoken), ("engines", _each_spoken))
+        if report.get(name)
+    }
+
+
+def manifest_told(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of a version with its sentences to be shown; whatever else it holds stays as it is."""
+    engines, warnings = manifest.get("engines"), manifest.get("warnings")
+    found = {}
+    if isinstance(engines, dict):
+        options = {"options": _each_spoken(engines["options"])} if "options" in engines else {}
+        found["engines"] = _spoken(engines) | options
+    if isinstance(warnings, list):
+        found["warnings"] = [spoken(text) for text in warnings]
+    return manifest | found
+
+
+def _spoken(kept: Any) -> Any:
+    return kept | {"reason": spoken(kept["reason"])} if isinstance(kept, dict) and "reason" in kept else kept
+
+
+def _each_spoken(kept: Any) -> Any:
+    return [_spoken(one) for one in kept] if isinstance(kept, list) else kept
 
 
 def _pairs(given: Any) -> Iterable[tuple[str, Any]]:
@@ -49,7 +103,7 @@ def _words(given: Any) -> list[str]:
 def _conversion(given: Any) -> dict[str, Any] | None:
     if not isinstance(given, dict):
         return None
-    return {"done": given.get("done") is True, "reason": _text(given.get("reason", ""))}
+    return {"done": given.get("done") is True, "reason": sentence(given.get("reason", ""))}
 
 
 def _metrics(given: Any) -> dict[str, Any]:
@@ -64,8 +118,9 @@ def engines(given: Any) -> list[dict[str, Any]]:
         known = {name: one[name] for name in _ENGINE if name in one} if isinstance(one, dict) else {}
         if isinstance(known.get("name"), str):
             flags = {name: known.get(name) is True for name in ("offered", "exact")}
-            words = {name: _text(known[name]) for name in ("name", "reason", "score_name") if name in known}
-            found.append(_numbers(known) | flags | words)
+            words = {name: _text(known[name]) for name in ("name", "score_name") if name in known}
+            reason = {"reason": sentence(known["reason"])} if "reason" in known else {}
+            found.append(_numbers(known) | flags | words | reason)
     return found
 
 

@@ -15,6 +15,7 @@ from webapp.db.changes import REGISTRY, bump, wait_for_writers
 from webapp.db.registry import LIVE
 from webapp.errors import BadArtifact, InvalidInput, NotFound, NotReady, Problem, printable
 from webapp.ml.packaging import Package
+from webapp.ml.reports import manifest_told
 from webapp.ml.schema import Schema
 from webapp.ml.store import MODEL_NAME, Store
 from webapp.services import audit, model_access, people
@@ -259,7 +260,7 @@ def describe(store: Store, name: str, version: str | None = None, *, actor: Acto
         task=row.task,
         version=str(row.number),
         schema=schema,
-        manifest=manifest,
+        manifest=manifest_told(manifest),
         created_us=row.created_us,
         versions=list_versions(name, actor=actor),
         manifest_hash=row.manifest_hash,

@@ -10,6 +10,7 @@ from flask_babel import gettext, lazy_gettext
 from webapp.services.submissions import WISHES
 from webapp.web.languages import told
 from webapp.web.words import number
+from webapp.wording import Said
 
 #: The smallest difference that is told by its figure.
 SEEN = 0.0001
@@ -64,8 +65,8 @@ def served(engines: Mapping[str, Any]) -> list[str]:
 
 
 def reason(kept: str) -> str:
-    """Why one is not offered, in the reader's language; reports keep our own sentences in English."""
-    return str(gettext(kept)) if kept else ""
+    """Why one is not offered, in the reader's language; former reports keep our own sentences in English."""
+    return str(told(kept) if isinstance(kept, Said) else gettext(kept)) if kept else ""
 
 
 def gap(largest: float | None) -> str:

@@ -20,6 +20,7 @@ from webapp.services.filters import Filters
 from webapp.services.history import Record
 from webapp.services.people import ROLE_NAMES
 from webapp.web.languages import local, told
+from webapp.wording import said
 
 DAY_US = 86_400 * 1_000_000
 #: Why a request got no answer, by the error's name; the usual ones first.
@@ -358,12 +359,14 @@ def warning(kept: Mapping[str, Any], record: Record, features: Iterable[object])
 def unchecked(kept: str, names: Iterable[str]) -> str:
     """What could not be checked when a version was published; the usual sentence in the reader's language."""
     if not kept.startswith("The model does not know its features by name;"):
-        return kept
+        return str(told(kept))
     return str(
-        gettext(
-            "The model does not know its features by name; they are taken in the order of the file: %(names)s. "
-            "Fit it on a table with column names to have them checked.",
-            names=", ".join(names),
+        told(
+            said(
+                "The model does not know its features by name; they are taken in the order of the file: {names}. "
+                "Fit it on a table with column names to have them checked.",
+                names=", ".join(names),
+            )
         )
     )
 

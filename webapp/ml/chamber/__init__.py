@@ -21,7 +21,7 @@ from webapp.ml.chamber import parcel
 from webapp.ml.chamber.files import CODE
 from webapp.ml.intake import STAGES, Order
 from webapp.ml.packaging import Package
-from webapp.ml.reports import tidy
+from webapp.ml.reports import sentence, spoken, tidy
 from webapp.wording import said
 
 #: Seconds between looks whether to go on, and that the imports may take.
@@ -175,9 +175,10 @@ def received(out: IO[bytes], code: int | None, order: Order, source: str, limits
 
 
 def _refusal(error: Any, report: dict[str, Any], limits: Limits) -> Exception:
-    if not isinstance(error, dict) or not isinstance(error.get("detail"), str):
+    detail = spoken(sentence(error.get("detail"))) if isinstance(error, dict) else ""
+    if not detail:
         return parcel.Garbage()
-    kind, detail = error.get("kind"), error["detail"][:2000]
+    kind = error.get("kind")
     if kind == "memory":
         return Refused(_too_large(limits), report)
     if kind == "refused":

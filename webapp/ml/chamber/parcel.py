@@ -79,9 +79,19 @@ def unpack(header: dict[str, Any], files: dict[str, bytes], *, format: str, sour
         serving = {manifest["engines"][rows] for rows in ("one", "many")}
         if manifest["schema_hash"] != schema.digest or any(manifest[e]["file"] not in files for e in serving):
             raise Garbage
-        engines = manifest["engines"] | {"options": reports.engines(manifest["engines"]["options"])}
+        engines = manifest["engines"] | {
+            "options": reports.engines(manifest["engines"]["options"]),
+            "reason": reports.sentence(manifest["engines"]["reason"]),
+        }
+        warnings = reports.sentences(manifest["warnings"])
     except (BadArtifact, LookupError, TypeError, AttributeError) as error:
         raise Garbage from error
     # never a pickle, whatever it says
-    made = {"format": format, "trusted": False, "files": describe(files), "engines": engines}
+    made = {
+        "format": format,
+        "trusted": False,
+        "files": describe(files),
+        "engines": engines,
+        "warnings": warnings,
+    }
     return Package(files, manifest | made, schema)

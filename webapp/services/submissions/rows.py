@@ -14,6 +14,7 @@ from webapp.db.base import session, transaction
 from webapp.db.commits import Outrun
 from webapp.db.submissions import CHOOSING, OPEN
 from webapp.errors import Problem
+from webapp.ml import reports
 from webapp.services.clock import now_us
 from webapp.services.registry import VersionInfo
 from webapp.services.submissions.advice import advice
@@ -146,9 +147,9 @@ def _view(row: Submitted, owner: str, number: int | None) -> SubmissionView:
         stage=row.stage,
         files={name: (told, size) for name, (told, size) in orjson.loads(row.files).items()},
         wishes=orjson.loads(row.wishes),
-        report=orjson.loads(row.report) if row.report else None,
+        report=reports.told(orjson.loads(row.report)) if row.report else None,
         errors=[Problem(pointer, unpack(detail)) for pointer, detail in orjson.loads(row.errors)],
-        warnings=[unpack(text) for text in orjson.loads(row.warnings)],
+        warnings=[reports.spoken(text) for text in orjson.loads(row.warnings)],
         version=None if number is None else str(number),
         live=row.live,
         attempt=row.attempt,
