@@ -49,6 +49,15 @@ def test_a_refusal_is_a_page_with_reasons(app: Flask, browser: Open) -> None:
     assert "Nothing was published" in page and "not a whole skops file" in page
 
 
+def test_what_an_inspection_says_is_said_in_the_readers_language(app: Flask, browser: Open) -> None:
+    paula = browser("paula")
+    address = send(paula, model=(io.BytesIO(b"PK"), "half.skops")).location
+    work(app, address)
+    paula.get("/login?language=pt-BR")
+    page = paula.client.get(address, headers={"Accept-Language": "pt-BR"}).text
+    assert "Este não é um arquivo skops inteiro" in page and "not a whole skops file" not in page
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
