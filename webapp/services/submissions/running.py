@@ -41,8 +41,8 @@ class Leaving(Exception):
 def run(desk: Desk, submission_id: str, worker: str, leaving: Callable[[], bool]) -> SubmissionView | None:
     """Publish a submission, put it down for its engine to be picked, or refuse it with the reasons.
 
-    A worker that has to leave gives it back. Returns the submission as it then stands, None if there was nothing to do. What nobody expected is raised, after
-    the submission has been given back.
+    A worker that has to leave gives it back. Returns the submission as it then stands, None if there was nothing to
+    do. What nobody expected is raised, after the submission has been given back.
     """
     found = rows.claim(submission_id, worker)
     if found is None:
