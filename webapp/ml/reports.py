@@ -37,6 +37,11 @@ def sentence(given: Any) -> Any:
     return pack(text) if printable(text) == text else printable(text)
 
 
+def to_keep(text: str) -> Any:
+    """What `sentence` takes for this sentence; bare text where it is too long, or of too many parts, to be one."""
+    return sentence(pack(text)) or printable(str(text)[:LONGEST_SAID])
+
+
 def sentences(given: Any) -> list[Any]:
     """As `sentence`, of a list; anything else is none."""
     return [sentence(one) for one in given[:MOST]] if isinstance(given, list) else []

@@ -12,7 +12,7 @@ from webapp.errors import AppError
 from webapp.ml.chamber import parcel
 from webapp.ml.chamber.cage import Cage, die_with
 from webapp.ml.intake import Order, prepare
-from webapp.wording import pack
+from webapp.ml.reports import to_keep
 
 OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "Unable to allocate")
 
@@ -62,7 +62,7 @@ def _work(
         detail = error.detail if isinstance(error, AppError) else type(error).__name__
         out.seek(0)
         out.truncate()
-        parcel.write(out, {"error": {"kind": kind, "detail": pack(detail)}, "report": report}, {})
+        parcel.write(out, {"error": {"kind": kind, "detail": to_keep(detail)}, "report": report}, {})
 
 
 def _kind(error: Exception) -> str:
