@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skops import io as skops_io
 
 from tests.browser.conftest import Desk
-from tests.browser.looking import barriers, unfit
+from tests.browser.looking import PHONE, barriers, cut_off, unfit
 from tests.handing_in import flowers
 
 Open = Callable[..., Desk]
@@ -90,6 +90,8 @@ def test_an_engine_is_picked_from_those_side_by_side(desk: Open, script: bool) -
     send(page, name := f"picked-{script}".lower(), flowers()[0], "ask")
     wait_for(page, "Waiting for an engine to be picked", script)
     assert unfit(page) == [] and (not script or barriers(page) == [])
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    assert cut_off(page) == []
     page.check("input[name=engine][value=sklearn]")
     page.click("text=Publish with this engine")
     wait_for(page, f"It is version 1 of {name}", script)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.demo_desk import publish_demo
 from tests.web.conftest import Browser
 from webapp.ml.packaging import Package
 from webapp.services import registry
@@ -88,6 +89,15 @@ def test_a_model_with_several_versions_leads_to_their_comparison(
     assert "/models/iris/compare" not in browser("alice").get("/models/iris").text
     publish(app, packages["iris"][1])
     assert 'action="/models/iris/compare"' in browser("alice").get("/models/iris").text
+
+
+def test_a_card_tells_from_which_probability_on_a_class_is_answered(
+    app: Flask, browser: Callable[[str], Browser]
+) -> None:
+    publish_demo(app, "fraud")
+    for path in ("/models/fraud", "/models/fraud/card"):
+        page = browser("alice").get(path).text
+        assert "Fraud from 12.7 % on" in page and "What an answer costs" in page
 
 
 def test_a_single_version_has_nothing_to_be_compared_with(browser: Callable[[str], Browser]) -> None:
