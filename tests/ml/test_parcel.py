@@ -140,12 +140,17 @@ def test_reasons_stay_sentences_and_nothing_else_becomes_one() -> None:
     for hostile in (["{x.__class__}", {"x": "1"}], ["{x!r}", {"x": "1"}], ["{x}", {"x": "\ud800"}], 3, [[]]):
         kept = tidy({"conversion": {"done": False, "reason": hostile}})["conversion"]["reason"]
         assert kept in ("", "\ufffd"), hostile
+        [one] = tidy({"engines": [{"name": "x", "reason": hostile}]})["engines"]
+        assert one["reason"] == kept
 
 
 def test_a_reason_too_long_to_be_a_sentence_is_kept_as_far_as_it_goes() -> None:
     assert to_keep(said("No column {name}.", name="x" * 3000)) == "No column " + "x" * 1990
     assert to_keep(said("No column {name}.", name="x")) == ["No column {name}.", {"name": "x"}]
     assert to_keep(said("{x}\ud800", x=1)) == "1\ufffd"
+
+
+assert to_keep(said("{x}\ud800", x=1)) == "1\ufffd"
 
 
 def test_reports_and_manifests_of_former_versions_are_told_as_they_are() -> None:
