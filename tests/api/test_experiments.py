@@ -62,7 +62,7 @@ def test_who_asks_for_nothing_else_stays_with_one_version(api: Api) -> None:
         ({"share": "half"}, "#/share"),
         ({"share": True}, "#/share"),
         ({"share": 1.5}, "#/share"),
-        ({"kind": "split"}, "#/share"),
+        ({"kind": "split", "share": 1.0}, "#/share"),
         ({"why": "x"}, "#/why"),
     ],
 )

@@ -98,7 +98,7 @@ def test_the_same_answers_are_not_worse() -> None:
     old, _, truth = drawn(1, 400, 0)
     found = verdict(old, old, truth, metric="accuracy")
     assert (found.result, found.gain, found.low, found.high) == ("not_worse", 0, 0, 0)
-    assert "loses no more than 0 (400 outcomes)" in found.sentence
+    assert "loses nothing (400 outcomes)" in found.sentence
 
 
 @pytest.mark.parametrize(

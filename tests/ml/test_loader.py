@@ -35,7 +35,7 @@ from skops import io as skops_io
 from webapp.errors import BadArtifact
 from webapp.ml import loader
 from webapp.ml.allowed_types import ALLOWED, FUNCTIONS
-from webapp.ml.loader import load_pickle, load_skops, save_skops
+from webapp.ml.loader import load_pickle, load_skops, refuse_other_files, save_skops
 from webapp.ml.packaging import package
 from webapp.ml.trees import refuse_broken_trees
 
@@ -437,3 +437,22 @@ def test_the_lists_name_no_callable_that_reaches_outside() -> None:
     assert not any(
         name.rsplit(".", 1)[1] in {"load", "save", "partial", "eval", "exec"} for name in FUNCTIONS
     )
+
+
+@pytest.mark.parametrize("format", ["skops", "onnx"])
+def test_a_pickle_under_another_name_is_told_from_its_first_bytes(format: str) -> None:
+    fitted = LinearRegression().fit([[0.0], [1.0]], [0, 1])
+    compressed = io.BytesIO()
+    joblib.dump(fitted, compressed, compress=3)
+    for data in (*(pickle.dumps(fitted, protocol) for protocol in range(2, 6)), compressed.getvalue()):
+        with pytest.raises(BadArtifact, match="a pickle or joblib file under another name"):
+            refuse_other_files(data[:4], format)
+
+
+def test_other_files_under_the_name_of_a_model_are_told_too() -> None:
+    with pytest.raises(BadArtifact, match="not a whole skops file"):
+        refuse_other_files(b"a,b,", "skops")
+    with pytest.raises(BadArtifact, match="an archive, not an ONNX graph"):
+        refuse_other_files(b"PK\x03\x04", "onnx")
+    refuse_other_files(save_skops(LinearRegression().fit([[0.0], [1.0]], [0, 1]))[:4], "skops")
+    refuse_other_files(b"\x08\x0a\x12\x08", "onnx")

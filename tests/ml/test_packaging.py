@@ -16,6 +16,7 @@ from webapp.ml.demos import Demo, demos
 from webapp.ml.infer import infer_schema
 from webapp.ml.packaging import LIBRARIES, Package, package
 from webapp.ml.runtime import Predictor
+from webapp.wording import unpack
 
 
 def test_the_manifest_says_what_was_published(iris_package: Package) -> None:
@@ -190,3 +191,10 @@ def test_every_demo_is_served_by_onnx(demo: Demo) -> None:
     scores = made.manifest["metrics"]
     assert next(scores[name] for name in ("balanced_accuracy", "r2", "mrr") if name in scores) > 0.3
     assert not made.schema.check(made.schema.example()).problems
+
+
+def test_a_sample_of_a_few_rows_is_published_with_a_warning() -> None:
+    X, y = pd.DataFrame({"a": [0.0, 1.0, 2.0]}), pd.Series([0, 1, 1], name="y")
+    made = package(LogisticRegression().fit(X, y), X, y, format="skops")
+    [warning] = made.manifest["warnings"]
+    assert str(unpack(warning)).startswith("The training sample has 3 rows")

@@ -55,12 +55,19 @@ def test_a_shadow_is_begun_seen_and_ended(browser: Open, asked: Callable[..., st
 
 
 def test_a_share_is_read_as_people_write_it(browser: Open) -> None:
-    for text in ("x", "", "0", "100"):
+    for text, told in (("x", "a number of per cent"), ("0", "0.1 to 99.9 per cent"), ("100", "0.1 to 99.9")):
         answer = start(browser("paula"), kind="split", share=text)
-        assert answer.status_code == 422 and 'aria-describedby="share-wrong"' in answer.text
-        assert f'value="{text or 100}"' in answer.text
+        assert answer.status_code == 422 and "share-wrong" in answer.text
+        assert f'value="{text}"' in answer.text and told in answer.text
     start(browser("paula"), kind="split", share="12,5 %")
     assert newest().share == 0.125
+
+
+def test_a_share_that_is_left_out_is_all_answers_or_half_the_subjects(browser: Open) -> None:
+    for kind, share in (("shadow", 1.0), ("split", 0.5)):
+        address = start(browser("paula"), kind=kind, share="").location
+        assert newest().share == share
+        experiments.end(None, address.rpartition("/")[2])
 
 
 def test_a_split_shows_both_sides(browser: Open, asked: Callable[..., str]) -> None:

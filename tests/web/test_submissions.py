@@ -38,7 +38,8 @@ def test_a_model_from_page_to_page(app: Flask, browser: Open) -> None:
     assert "flowers.skops" in paula.get("/submissions").text
     model = paula.get("/models/flowers?version=1").text
     assert "Few rows" in model and 'href="/models/new?model=flowers"' in model
-    assert 'value="flowers"' in paula.get("/models/new?model=flowers").text
+    again = paula.get("/models/new?model=flowers").text
+    assert 'value="flowers"' in again and 'value="target"' in again and ">Few rows</textarea>" in again
 
 
 def test_a_refusal_is_a_page_with_reasons(app: Flask, browser: Open) -> None:

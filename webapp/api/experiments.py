@@ -50,9 +50,13 @@ def _read() -> dict[str, Any]:
     for word in ("version", "kind"):
         if not isinstance(body.get(word), str):
             problems.append(Problem(f"#/{word}", "is required: a string"))
-    share = body.get("share", 1.0)
-    if isinstance(share, bool) or not isinstance(share, int | float):
+    share = body.get("share")
+    if "share" in body and (isinstance(share, bool) or not isinstance(share, int | float)):
         problems.append(Problem("#/share", "must be a number"))
     if problems:
         raise InvalidInput(problems)
-    return {"version": body["version"], "kind": body["kind"], "share": float(share)}
+    return {
+        "version": body["version"],
+        "kind": body["kind"],
+        "share": None if share is None else float(share),
+    }

@@ -240,11 +240,17 @@ def _sentence(
             "({n} outcomes).",
             **given,
         )
+    if result == "not_worse" and low >= 0:
+        return said(
+            "The challenger is not worse: {metric} {new} against {old}; with 95 % confidence it loses nothing "
+            "({n} outcomes).",
+            **given,
+        )
     if result == "not_worse":
         return said(
             "The challenger is not worse: {metric} {new} against {old}; with 95 % confidence it loses no more than "
             "{loss} ({n} outcomes).",
-            **given | {"loss": _figure(max(0.0, -low))},
+            **given | {"loss": _figure(-low)},
         )
     if high < 0:
         return said(

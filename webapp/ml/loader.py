@@ -107,6 +107,28 @@ def save_joblib(estimator: Any) -> bytes:
     return file.getvalue()
 
 
+def refuse_other_files(start: bytes, format: str) -> None:
+    """Raises BadArtifact for a file whose first bytes are not those of its format, skops or onnx."""
+    pickled = start[:1] == b"\x80" and start[1:2] <= b"\x05" and len(start) > 1
+    if pickled or start[:1] == b"x" or start[:2] == b"\x1f\x8b":  # or compressed, as joblib does
+        raise BadArtifact(
+            said(
+                "This is a pickle or joblib file under another name. Those can run code and are not accepted; save the "
+                "model with skops or as ONNX."
+            )
+        )
+    if format == "skops" and start[:2] != b"PK":
+        raise BadArtifact(_not_whole())
+    if format == "onnx" and start[:2] == b"PK":
+        raise BadArtifact(
+            said("This is an archive, not an ONNX graph; skops files are called .skops, and graphs .onnx.")
+        )
+
+
+def _not_whole() -> str:
+    return said("This is not a whole skops file; save the model with skops.io.dump and copy all of it.")
+
+
 def _document(data: bytes) -> Any:
     """The tree that skops would build from, read only after the sizes."""
     if len(data) > MAX_FILE:
@@ -116,9 +138,7 @@ def _document(data: bytes) -> Any:
         members = archive.infolist()
         schema_size = archive.getinfo("schema.json").file_size
     except (zipfile.BadZipFile, ValueError, OSError, KeyError, NotImplementedError) as error:
-        raise BadArtifact(
-            said("This is not a whole skops file; save the model with skops.io.dump and copy all of it.")
-        ) from error
+        raise BadArtifact(_not_whole()) from error
     unpacked = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED or schema_size > MAX_SCHEMA:
         raise _too_large()

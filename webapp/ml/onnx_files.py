@@ -139,7 +139,16 @@ def onnx_layout(data: bytes, columns: list[str], *, images: bool = False) -> tup
         width = inputs[0].shape[-1] if inputs[0].shape else None
         if dtypes[0] in ("str", "bool") or (isinstance(width, int) and width != len(columns)):
             raise BadArtifact(
-                said("The graph's input does not fit the sample's {columns} columns.", columns=len(columns))
+                said(
+                    "The graph takes {width} numbers a row, but the sample has {columns} columns beside the target; "
+                    "give the columns it was trained with, in their order.",
+                    width=width,
+                    columns=len(columns),
+                )
+                if isinstance(width, int)
+                else said(
+                    "The graph's input does not fit the sample's {columns} columns.", columns=len(columns)
+                )
             )
         return Layout("matrix", (inputs[0].name,), dtypes), classifies, probabilities
     if [i.name for i in inputs] != columns:

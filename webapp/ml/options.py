@@ -122,6 +122,7 @@ def beside(parts: Parts, output: Output, scored: Labelled, *, tested: bool) -> d
         facts = {"name": name, "exact": name in EXACT, "bytes": len(form.data)} | _likeness(answers, expected)
         if answers:
             facts |= times.to_dict() | _score(engine, some_scored, output)
+            facts["scored_on"] = "test data" if tested else "training data"
         shown[name] = Shown(form, times, facts)
     return _judged(shown)
 

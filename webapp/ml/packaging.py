@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from webapp.ml.profile import profile
 from webapp.ml.sampling import Labelled, labelled, named, some
 from webapp.ml.schema import Schema
 from webapp.ml.store import describe
-from webapp.wording import pack, said
+from webapp.wording import pack, said, said_n
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +37,8 @@ CARD: Final = (
 )
 #: Characters of the features that a warning lists.
 LONGEST_LIST: Final = 1500
+#: Rows of a sample below which a warning says so.
+FEW: Final = 10
 LIBRARIES: Final = ("scikit-learn", "numpy", "scipy", "pandas", "skops", "onnx", "onnxruntime", "skl2onnx")
 
 
@@ -108,7 +110,7 @@ def package(
         "card": {key: (card or {}).get(key, "") for key in CARD},
         "engines": options.told(shown, engine, parts.reason),
         "n_rows": len(parts.sample.rows),
-        "warnings": [] if parts.knows_names or len(schema.names) == 1 else [pack(_by_order(schema))],
+        "warnings": [pack(text) for text in _warnings(parts, schema)],
     }
     return Package(files, manifest, schema)
 
@@ -139,6 +141,17 @@ def _members(parts: Parts, picked: dict[str, Form]) -> dict[str, Any]:
         "trusted": parts.format == "joblib",
     }
     return own | {name: {"file": form.file, "layout": form.layout.to_dict()} for name, form in picked.items()}
+
+
+def _warnings(parts: Parts, schema: Schema) -> Iterator[str]:
+    if not (parts.knows_names or len(schema.names) == 1):
+        yield _by_order(schema)
+    if len(parts.sample.rows) < FEW:
+        yield said_n(
+            "The training sample has {n} row: what was learned and scored from it says very little.",
+            "The training sample has {n} rows: what was learned and scored from them says very little.",
+            n=len(parts.sample.rows),
+        )
 
 
 def _by_order(schema: Schema) -> str:

@@ -2,8 +2,9 @@
 
 {"types": {name: how often}, "refused": [name], "conversion": {"done", "reason"}, "parity": {"rows", "largest"},
 "engines": [{"name", "offered", "exact", "reason", "bytes", "one_us", "many_us_per_row", "rows", "agree", "largest",
-"score", "score_name"}], "metrics": {name: number or word}, "sizes": {file: bytes}, "seconds": {stage: seconds},
-"sandbox": {"landlock", "seccomp"}}; what was not reached is missing. A reason is kept as `wording.pack` makes it.
+"score", "score_name", "scored_on"}], "metrics": {name: number or word}, "sizes": {file: bytes},
+"seconds": {stage: seconds}, "sandbox": {"landlock", "seccomp"}}; what was not reached is missing. A reason is kept as
+`wording.pack` makes it.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ def engines(given: Any) -> list[dict[str, Any]]:
         known = {name: one[name] for name in _ENGINE if name in one} if isinstance(one, dict) else {}
         if isinstance(known.get("name"), str):
             flags = {name: known.get(name) is True for name in ("offered", "exact")}
-            words = {name: _text(known[name]) for name in ("name", "score_name") if name in known}
+            words = {
+                name: _text(known[name]) for name in ("name", "score_name", "scored_on") if name in known
+            }
             reason = {"reason": sentence(known["reason"])} if "reason" in known else {}
             found.append(_numbers(known) | flags | words | reason)
     return found
@@ -131,7 +134,7 @@ def engines(given: Any) -> list[dict[str, Any]]:
 
 _ENGINE: Final = (
     *("name", "offered", "exact", "reason", "bytes", "one_us"),
-    *("many_us_per_row", "rows", "agree", "largest", "score", "score_name"),
+    *("many_us_per_row", "rows", "agree", "largest", "score", "score_name", "scored_on"),
 )
 _MEMBERS: Final[dict[str, Callable[[Any], Any]]] = {
     "types": _numbers,

@@ -13,8 +13,9 @@ from webapp.wording import said
 if TYPE_CHECKING:
     import pandas as pd
 
-#: How a Parquet file begins.
+#: How a Parquet file begins, and a zip archive, which Excel's workbooks are.
 PARQUET = b"PAR1"
+ARCHIVE = b"PK\x03\x04"
 
 
 def read_table(data: bytes, target: str, name: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
@@ -22,6 +23,10 @@ def read_table(data: bytes, target: str, name: str) -> tuple[pd.DataFrame, pd.Se
 
     Raises BadArtifact saying what is wrong with the file.
     """
+    if data.startswith(ARCHIVE):
+        raise BadArtifact(
+            said("{name} is a workbook or an archive; save the table as CSV or Parquet.", name=name)
+        )
     frame = _parquet(data, name) if data.startswith(PARQUET) else _csv(data, name)
     if target not in frame.columns:
         known = ", ".join(map(str, frame.columns[:20]))

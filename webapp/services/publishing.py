@@ -14,6 +14,7 @@ from webapp.errors import BadArtifact, InvalidInput, Problem, no_member, printab
 from webapp.ml import chamber, intake
 from webapp.ml.chamber import USUAL, Given, Limits
 from webapp.ml.intake import Order
+from webapp.ml.loader import refuse_other_files
 from webapp.ml.options import WISHES
 from webapp.ml.packaging import CARD, Package
 from webapp.ml.store import Store
@@ -107,16 +108,20 @@ def keep(
 
 
 def refuse(submission: Submission) -> None:
-    """Raises BadArtifact or InvalidInput for what can be seen without opening a file."""
+    """Raises BadArtifact or InvalidInput for what can be seen from names, words and the first bytes of the model."""
     if submission.engine not in WISHES:
         raise InvalidInput([Problem("#/engine", said("must be one of {words}", words=", ".join(WISHES)))])
-    if _format(submission) == "joblib" and not submission.trusted:
+    format = _format(submission)
+    if format == "joblib" and not submission.trusted:
         raise BadArtifact(
             said(
                 "Pickle and joblib files can run code and are not accepted; save the model with skops or as ONNX. An "
                 "operator may give --trust-pickle at the command line, for a file of their own."
             )
         )
+    if format != "joblib":
+        with submission.model.open("rb") as file:
+            refuse_other_files(file.read(4), format)
     for key, text in submission.card.items():
         if key not in CARD:
             raise BadArtifact(said("The card has {problem}", problem=no_member(key, CARD)))

@@ -66,8 +66,10 @@ def end(experiment_id: str) -> Response:
     return redirect(url_for("experiments.show", experiment_id=experiment_id))
 
 
-def _share(text: str) -> float:
-    """A percentage as people write it, as a share."""
+def _share(text: str) -> float | None:
+    """A percentage as people write it, as a share; None for nothing."""
+    if not text.strip():
+        return None
     try:
         return float(text.strip().rstrip("%").strip().replace(",", ".")) / 100
     except ValueError:

@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response as Answer
 
 from webapp.auth import actor
 from webapp.doors import desk, spooled_parts, tell
-from webapp.errors import AppError, Conflict, InvalidInput, Problem
-from webapp.services import submissions
+from webapp.errors import AppError, Conflict, InvalidInput, NotFound, Problem
+from webapp.services import registry, submissions
 from webapp.services.submissions import FILES, SubmissionView, Upload
 from webapp.web.refusals import shown_again
 from webapp.wording import said
@@ -112,10 +112,25 @@ def _schema(text: str) -> dict[str, Any]:
 
 
 def _form(problems: dict[str, str], failed: str = "") -> str:
-    typed = dict(request.form) if request.method == "POST" else {"name": request.args.get("model", "")}
+    typed = dict(request.form) if request.method == "POST" else _as_before(request.args.get("model", ""))
     return render_template("submissions/new.html", typed=typed, problems=problems, failed=failed)
 
 
 def _page(template: str, found: SubmissionView, refused: str = "") -> str:
     waits = found.open and not found.held and not submissions.worked_on(desk())
     return render_template(template, submission=found, refused=refused, no_worker=waits)
+
+
+def _as_before(name: str) -> dict[str, Any]:
+    """What the form begins with for another version of a model: the target and the card of the one that answers."""
+    try:
+        before = registry.describe_sound(desk().store, name, actor=actor())
+    except NotFound:
+        before = None
+    if before is None:
+        return {"name": name}
+    card = before.manifest.get("card") or {}
+    return {word: card.get(word, "") for word in CARD} | {
+        "name": name,
+        "target": before.schema.output.target,
+    }

@@ -18,7 +18,7 @@ from webapp.services.desk import Desk
 from webapp.services.people import Actor
 from webapp.services.releases.standing import releasers_only, take
 from webapp.services.releases.trial import attempt
-from webapp.wording import said
+from webapp.wording import Figure, said
 
 LEAST, MOST = 0.001, 0.999
 
@@ -47,16 +47,19 @@ def start(
     version: str,
     *,
     kind: str,
-    share: float = 1.0,
+    share: float | None = None,
     revision: int | None = None,
 ) -> ExperimentInfo:
     """Put a version beside the one that is live.
 
     A shadow repeats `share` of the answers without being shown; a split answers that share of the subjects, or of the
-    accounts where no subject is given. Raises NotAllowed, NotSignedIn, NotFound, NotReady, Outdated, InvalidInput
-    (`#/kind`, `#/share`) and Conflict (it is live, fails its trial, answers other questions, or another one runs).
+    accounts where no subject is given. Left out, it is all of the answers, or half of the subjects. Raises NotAllowed,
+    NotSignedIn, NotFound, NotReady, Outdated, InvalidInput (`#/kind`, `#/share`) and Conflict (it is live, fails its
+    trial, answers other questions, or another one runs).
     """
     releasers_only(actor)
+    if share is None:
+        share = 1.0 if kind == SHADOW else 0.5
     _refuse(kind, share)
     attempt(desk, name, version, actor)
     _refuse_other_values(desk, name, version)
@@ -155,10 +158,21 @@ def _refuse(kind: str, share: float) -> None:
     if kind not in (SHADOW, SPLIT):
         problems.append(Problem("#/kind", said("must be shadow or split")))
     elif not (LEAST <= share <= (1.0 if kind == SHADOW else MOST)):
-        told = said("must be a share from {low} to {high}", low=LEAST, high=1 if kind == SHADOW else MOST)
+        most = 1.0 if kind == SHADOW else MOST
+        told = said(
+            "must be a share from {low} to {high}, which is {low_percent} to {high_percent} per cent",
+            low=_figure(LEAST),
+            high=_figure(most),
+            low_percent=_figure(LEAST * 100),
+            high_percent=_figure(most * 100),
+        )
         problems.append(Problem("#/share", told))
     if problems:
         raise InvalidInput(problems)
+
+
+def _figure(value: float) -> Figure:
+    return Figure(f"{value:g}")
 
 
 def _info(row: Experiment, username: str | None) -> ExperimentInfo:
