@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from webapp.ml.students import alike, mixed, students
 
@@ -98,3 +99,24 @@ def test_mixed_rows_are_made_of_what_there_is_and_always_the_same() -> None:
     assert made == mixed(rows, 200, seed=1) != mixed(rows, 200, seed=2)
     assert all({row[i] for row in made} <= {row[i] for row in rows} for i in range(3))
     assert len(made) == 200 and len(set(made) - set(rows)) > 50
+
+
+def test_values_without_a_deviation_are_alike_but_for_rounding() -> None:
+    same = np.full((3, 1), 250.0)
+    assert alike(same + 0.001, same) == 1.0
+    assert alike(same + 0.01, same) == 0.0
+    assert alike(np.array([[2.0000001]]), np.array([[2.0]])) == 1.0
+
+
+def test_many_classes_and_features_are_taught_by_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree is taught by every row once for each class: two hundred classes would take minutes."""
+    chance, seen = np.random.default_rng(1), []
+    X, y = chance.normal(size=(400, 30)), chance.permutation(np.arange(400) % 200)
+    forest = RandomForestClassifier(12, max_depth=4, random_state=0).fit(X, y)
+    fit = DecisionTreeClassifier.fit
+    monkeypatch.setattr(
+        DecisionTreeClassifier, "fit", lambda self, X, *a, **k: seen.append(X.size) or fit(self, X, *a, **k)
+    )
+    monkeypatch.setattr("webapp.ml.students.MOST_NUMBERS", 300_000)
+    assert "distilled" in students(forest, np.array, [tuple(row) for row in X.tolist()])
+    assert seen == [300_000]

@@ -15,11 +15,15 @@ from webapp.ml.layout import Rows
 ALIKE: Final = 0.97
 #: Of a standard deviation: values nearer than that are alike.
 NEAR: Final = 0.1
+#: Of the largest value: what floats of 32 bits may be apart.
+ROUNDING: Final = 1e-5
 #: Fewer trees are not worth pruning.
 FEWEST: Final = 8
 #: Rows that trees are chosen by, and that one is taught by.
 CHOSEN_BY: Final = 1000
 TAUGHT_BY: Final = 5000
+#: That every tree is asked for, and that one is taught by: time and memory that a publication may spend.
+MOST_NUMBERS: Final = 3_000_000
 LEAVES: Final = {"classification": 256, "regression": 2048}
 #: Chance that a feature of a mixed row is the other row's.
 SWAPPED: Final = 0.25
@@ -53,7 +57,7 @@ def students(estimator: Any, frame: Callable[[Rows], Any], rows: Rows) -> dict[s
     ensemble = _apart(estimator, frame(mixed(rows, TAUGHT_BY)))
     if ensemble is None:
         return {}
-    few = ensemble._replace(X=ensemble.X[:CHOSEN_BY])
+    few = ensemble._replace(X=ensemble.X[: min(CHOSEN_BY, MOST_NUMBERS // _numbers_a_row(ensemble))])
     made = {"pruned": _pruned(few), "distilled": _distilled(ensemble)}
     return {name: ensemble.around(trees) for name, trees in made.items() if trees is not None}
 
@@ -97,6 +101,15 @@ def _apart(estimator: Any, X: Any) -> _Ensemble | None:
         return _Ensemble(trees, X, lambda made: made)
     name = steps[-1][0]
     return _Ensemble(trees, X, lambda made: Pipeline([*steps[:-1], (name, made)]))
+
+
+def _numbers_a_row(ensemble: _Ensemble) -> int:
+    """What all trees together answer to a row."""
+    return int(np.size(getattr(ensemble.trees, "estimators_", 1))) * _classes(ensemble)
+
+
+def _classes(ensemble: _Ensemble) -> int:
+    return len(ensemble.trees.classes_) if ensemble.classifies else 1
 
 
 def _pruned(ensemble: _Ensemble) -> Any | None:
@@ -162,7 +175,8 @@ def alike(answers: Any, others: Any) -> float:
     """The share of rows answered alike: the same class, or values less than a tenth of their deviation apart."""
     if others.shape[1] > 1:
         return float((answers.argmax(axis=1) == others.argmax(axis=1)).mean())
-    return float((np.abs(answers - others) <= NEAR * others.std()).mean())
+    least = ROUNDING * np.abs(others).max()  # of a single row, or where all answers are the same
+    return float((np.abs(answers - others) <= max(NEAR * others.std(), least)).mean())
 
 
 def _distilled(ensemble: _Ensemble) -> Any:
@@ -173,7 +187,8 @@ def _distilled(ensemble: _Ensemble) -> Any:
     """
     from sklearn import tree  # heavy, and only publishing teaches
 
-    X, answers = ensemble.X, ensemble.answers(ensemble.X)
+    X = ensemble.X[: max(1, MOST_NUMBERS // (_classes(ensemble) * ensemble.X.shape[1]))]
+    answers = ensemble.answers(X)
     if not ensemble.classifies:
         student = tree.DecisionTreeRegressor(max_leaf_nodes=LEAVES["regression"], random_state=0)
         return student.fit(X, answers.ravel())
