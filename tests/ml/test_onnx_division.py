@@ -61,6 +61,13 @@ def test_a_constant_may_be_a_node() -> None:
         assert refused(graph(WHOLE, constant, node("Div", ["i", "c"], ["y"]))) is expected
 
 
+@pytest.mark.parametrize(("value", "expected"), [(-1, True), (2, False), ([2, -1], True), ([2, 3], False)])
+def test_a_constant_may_be_written_as_numbers(value: Any, expected: bool) -> None:
+    how = {"value_ints" if isinstance(value, list) else "value_int": value}
+    constant = node("Constant", [], ["c"], **how)
+    assert refused(graph(WHOLE, constant, node("Div", ["i", "c"], ["y"]))) is expected
+
+
 def test_a_name_that_means_two_things_is_no_constant() -> None:
     inner = helper.make_graph(
         [node("Identity", ["i"], ["c"])],

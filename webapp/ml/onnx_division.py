@@ -82,8 +82,8 @@ def _constants(model: Any, names: set[str]) -> dict[str, list[Any]]:
     for function in model.functions:
         others |= set(function.input)
     for node in _within(model, "NodeProto"):
-        values = [a.t for a in node.attribute if a.name == "value" and a.HasField("t")]
-        if node.op_type == "Constant" and len(values) == len(node.output) == 1:
+        values = _written(node) if node.op_type == "Constant" else []
+        if len(values) == len(node.output) == 1:
             found[node.output[0]].append(values[0])
         else:
             others |= set(node.output)
@@ -92,6 +92,21 @@ def _constants(model: Any, names: set[str]) -> dict[str, list[Any]]:
         for name, tensors in found.items()
         if name in names - others and all(tensor.data_type <= 13 for tensor in tensors)
     }
+
+
+def _written(node: Any) -> list[Any]:
+    """What a Constant is, in the ways in which it may say so; whole numbers are of 64 bits then."""
+    from onnx import helper
+
+    found = []
+    for a in node.attribute:
+        if a.name == "value" and a.HasField("t"):
+            found.append(a.t)
+        elif a.name in ("value_int", "value_ints") and not a.ref_attr_name:
+            whole = [a.i] if a.name == "value_int" else list(a.ints)
+            shape = [] if a.name == "value_int" else [len(whole)]
+            found.append(helper.make_tensor("", 7, shape, whole))  # 7 is INT64
+    return found
 
 
 def _kinds(model: Any) -> dict[str, set[int]]:
