@@ -54,6 +54,21 @@ def test_a_size_from_the_values_is_refused_and_one_from_the_rows_is_not(operator
         assert not refused(graph(*FROM_ROWS, node(operator, names, ["y"])))
 
 
+def test_texts_that_are_asked_may_not_be_doubled() -> None:
+    text = node("Cast", ["x"], ["t"], to=TensorProto.STRING)
+    assert refused(graph(text, node("StringConcat", ["t", "t"], ["y"])))
+    assert not refused(graph(text, node("StringConcat", ["t", "one"], ["y"])))
+
+
+def test_what_is_left_out_is_no_value() -> None:
+    recurrent = node("LSTM", ["x", "one", "one"], ["", "h"], hidden_size=2)
+    first = node("Slice", ["shape", "one", "one", "", "one"], ["s"])
+    assert not refused(graph(recurrent, FROM_ROWS[0], first, node("Reshape", ["h", "s"], ["y"])))
+    assert refused(
+        graph(*ASKED, node("LSTM", ["x", "one", "one"], ["", "h"]), node("Expand", ["h", "s"], ["y"]))
+    )
+
+
 def test_the_axes_of_a_reduction_are_a_size() -> None:
     assert refused(graph(*ASKED, node("ReduceSum", ["x", "s"], ["y"])))
 

@@ -37,11 +37,12 @@ def refuse_sizes_by_value(model: Any) -> None:
         if node.op_type in SHAPES - own and node.domain in _DOMAINS:
             continue
         for source in (*node.input, *_results(node)):
-            leads.setdefault(source, []).extend(node.output)
+            if source:  # an input that is left out leads nowhere
+                leads.setdefault(source, []).extend(node.output)
     asked = _reached(_parameters(model, nodes), leads)
     for node in nodes:
         places = DECIDING.get(node.op_type, ()) or _axes(node.op_type)
-        if any(node.input[i] in asked for i in places if i < len(node.input)):
+        if any(node.input[i] in asked for i in places if i < len(node.input)) or _doubles(node, asked):
             raise BadArtifact(
                 said(
                     "In the graph, values that are asked decide how much work it is ({name}); export it so "
@@ -53,6 +54,11 @@ def refuse_sizes_by_value(model: Any) -> None:
 
 def _axes(operator: str) -> tuple[int, ...]:
     return (1,) if operator.startswith("Reduce") else ()
+
+
+def _doubles(node: Any, asked: set[str]) -> bool:
+    """Whether a text that is asked is written behind another: some thirty of these make gigabytes of a letter."""
+    return node.op_type == "StringConcat" and asked.issuperset(node.input)
 
 
 def _nodes(model: Any) -> Iterator[Any]:
@@ -88,5 +94,5 @@ def _reached(names: Iterable[str], leads: dict[str, list[str]]) -> set[str]:
             if name not in reached:
                 reached.add(name)
                 waiting.append(name)
-    reached.discard("")  # an input or output that is left out
+    reached.discard("")  # an output that is left out
     return reached
