@@ -149,3 +149,12 @@ def test_probes_hold_gaps_extremes_unknowns_and_midpoints(mixed: Any) -> None:
     assert {None, 1.5} <= columns[0] and max(v for v in columns[0] if v is not None) > X["amount"].max() * 5
     assert {None, "red", "", "unseen-value"} <= columns[1]
     assert rows == probes(made.schema, [(1.0, "red", True), (2.0, "blue", False)])
+
+
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_a_forest_of_a_single_class_is_not_converted() -> None:
+    """The runtime looks for a second one, and ends the process."""
+    X, y = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]}), pd.Series(["x"] * 4)
+    made = package(RandomForestClassifier(2).fit(X, y), X, y, format="skops")
+    assert made.manifest["engines"]["one"] == "sklearn"
+    assert "single class" in spoken(made.manifest["engines"]["reason"])

@@ -304,3 +304,16 @@ assert not heavy, heavy
 
 def test_the_runtime_starts_without_the_training_libraries() -> None:
     subprocess.run([sys.executable, "-c", LIGHT], check=True)
+
+
+def test_trees_that_know_a_single_class_by_name_are_refused() -> None:
+    """Beyond a score of a half the runtime looks for a second one, and ends the process."""
+    for labels, ends in ((["a"], True), (["a", "b"], False)):
+        trees = helper.make_node(
+            "TreeEnsembleClassifier", ["x"], ["l", "y"], domain="ai.onnx.ml", classlabels_strings=labels
+        )
+        if ends:
+            with pytest.raises(BadArtifact, match="a single class"):
+                check_onnx(model(nodes=[trees]).SerializeToString())
+        else:
+            check_onnx(model(nodes=[trees]).SerializeToString())

@@ -15,6 +15,7 @@ from webapp.errors import BadArtifact, ModelFailed
 from webapp.ml import texts
 from webapp.ml.engines import Answers, OnnxEngine, SklearnEngine
 from webapp.ml.layout import Layout, Rows
+from webapp.ml.onnx_files import refuse_lone_class
 from webapp.ml.probes import probes
 from webapp.ml.schema import Feature, Schema
 from webapp.ml.trees import splits_beyond_floats
@@ -176,6 +177,8 @@ def _convert(estimator: Any, layout: Layout, options: dict[int, dict[str, Any]])
         graph = to_onnx(estimator, initial_types=inputs, options={id(estimator): plain} | options)
     except NameError:  # raised for estimators that have no such option
         graph = to_onnx(estimator, initial_types=inputs, options=options)
+    for node in graph.graph.node:
+        refuse_lone_class(node)
     data: bytes = graph.SerializeToString()
     return data
 

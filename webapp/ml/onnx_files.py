@@ -29,8 +29,8 @@ def check_onnx(data: bytes) -> dict[str, int]:
     """How often each operator stands in a graph, the most frequent first.
 
     Raises BadArtifact for what is not a graph, is too large, has operators of other domains, may loop without end, lets
-    the values that are asked decide how much work it is, may end the process by a division, or has a tensor outside
-    the file: in initializers, sparse ones, attributes, subgraphs or functions.
+    the values that are asked decide how much work it is, may end the process by a division or a single class, or has a
+    tensor outside the file: in initializers, sparse ones, attributes, subgraphs or functions.
     """
     import onnx  # heavy, and only publishing reads graphs
     from google.protobuf.message import DecodeError
@@ -92,6 +92,21 @@ def _refuse_operator(node: Any, nodes: int) -> None:
         raise BadArtifact(said("Operators of the domain “{name}” are not served.", name=node.domain[:60]))
     if node.op_type == "Loop":
         raise BadArtifact(said("The graph has a Loop, which may never end; export it without one."))
+    refuse_lone_class(node)
+
+
+def refuse_lone_class(node: Any) -> None:
+    """Raises BadArtifact for trees that know one class by its name: the runtime looks for a second one.
+
+    It does so for the rows that score above a half, and then ends the process.
+    """
+    if node.op_type == "TreeEnsembleClassifier" and any(
+        attribute.name == "classlabels_strings" and len(attribute.strings) == 1
+        for attribute in node.attribute
+    ):
+        raise BadArtifact(
+            said("The trees of the graph know a single class, which needs no model; fit them on two or more.")
+        )
 
 
 def _several(outputs: Any) -> bool:
