@@ -17,8 +17,6 @@ ALIKE: Final = 0.97
 NEAR: Final = 0.1
 #: Of the largest value: what floats of 32 bits may be apart.
 ROUNDING: Final = 1e-5
-#: Fewer trees are not worth pruning.
-FEWEST: Final = 8
 #: Rows that trees are chosen by, and that one is taught by.
 CHOSEN_BY: Final = 1000
 TAUGHT_BY: Final = 5000
