@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from parecer_client import Client, InvalidInput, NotFound, rows
 
+from tests.client.scripted import Reply, scripted
 from webapp.ml.demos import demos
 
 Desk = Callable[[str], Client]
@@ -155,6 +157,18 @@ def test_a_feature_that_is_not_there_is_missed_before_anything_is_sent(desk: Des
     frame = pd.DataFrame([ROW]).rename(columns={"sepal_width": "sepal_widht"})
     with pytest.raises(ValueError, match=r"lacks 'sepal_width' \(is it 'sepal_widht'\?\)"):
         desk("alice").predict_frame("iris", frame)
+
+
+def test_classes_of_another_version_get_columns_too() -> None:
+    output = {"kind": "class", "probabilities": True, "classes": [{"label": "no"}, {"label": "yes"}]}
+    feature = {"name": "a", "kind": "number", "nullable": False, "default": None}
+    described = Reply(200, {"version": "1", "schema": {"features": [feature], "output": output}})
+    made = [{"version": "1", "probabilities": {"no": 1.0, "yes": 0.0}}]
+    made += [{"version": "2", "probabilities": {"no": 0.5, "perhaps": 0.5}}]
+    with scripted(described, Reply(200, {"predictions": made})) as (address, got):
+        answers = Client(address, "t", progress=False).predict_frame("m", pd.DataFrame({"a": [1, 2]}))
+    assert answers["version"].tolist() == ["1", "2"] and "version" not in json.loads(got[1].body)
+    assert answers.filter(like="probability_").iloc[1].fillna(-1).tolist() == [0.5, -1, 0.5]
 
 
 def test_an_empty_frame_has_an_empty_answer(desk: Desk) -> None:

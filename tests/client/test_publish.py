@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from tests.server import Server
 
 Desk = Callable[[str], Client]
+UPON_ANY = {"If-Match": "*", "Content-Type": "application/json"}
 
 
 def unused() -> str:
@@ -166,6 +168,25 @@ def test_an_engine_is_picked_after_a_look_at_all(desk: Desk) -> None:
     assert kept["picked"] == "pruned" and [one["name"] for one in kept["options"]] == list(engines.index)
     answers = paula.predict_frame(name, X_test)["prediction"]
     assert (answers.to_numpy() == forest.predict(X_test)).mean() > 0.9
+
+
+def test_a_frame_takes_part_in_a_comparison_unless_it_names_a_version(desk: Desk) -> None:
+    estimator, X, _, y, _ = wine()
+    paula, name = desk("paula"), unused()
+    for _ in range(2):
+        paula.publish(estimator, X, y, name=name, cv=0)
+    whom = [f"wine {i % 60}" for i in range(len(X))]
+    split = {"version": "2", "kind": "split", "share": 0.5}
+    paula._transport.send(
+        "POST", f"/models/{name}/experiments", data=json.dumps(split).encode(), headers=UPON_ANY
+    )
+    begun, again = (paula.predict_frame(name, X, subject=whom, chunk=size) for size in (1000, 1))
+    given = begun["version"].groupby(whom).unique()
+    assert set(given.map(len)) == {1} and set(given.explode()) == {"1", "2"}
+    assert again["version"].equals(begun["version"])
+    assert paula.record(begun["record"].iloc[0])["experiment"]
+    named = paula.predict_frame(name, X, subject=whom, version=1)
+    assert set(named["version"]) == {"1"} and paula.record(named["record"].iloc[0])["experiment"] is None
 
 
 def double(X: Any) -> Any:

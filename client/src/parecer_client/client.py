@@ -178,7 +178,11 @@ class Client:
         chunk: int = ROWS,
         on_error: str = "row",
     ) -> pd.DataFrame:
-        """One answer a row, with the index of `frame`, all by the same version.
+        """One answer a row, with the index of `frame`.
+
+        Each row is answered as any other question is: by the version that is live just then, or, while two are
+        compared in an A/B test, by the one that its subject is given. The column `version` says which. With
+        `version` all are answered by that one, and take no part in a comparison.
 
         Columns: prediction; label and one probability_<label> a class, for a classification; warnings, as one text;
         version; record, the id. With `on_error="row"` a row that cannot be answered has an `error` in its place and

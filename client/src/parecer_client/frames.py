@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -27,7 +28,7 @@ FIRST = ("id", "model", "version", "prediction", "label", "warnings", "subject",
 
 
 class Question(NamedTuple):
-    """What is the same for all rows of a frame."""
+    """What is the same for all rows of a frame; without `version` the desk decides whose turn it is, row by row."""
 
     model: str
     version: str | None
@@ -57,12 +58,11 @@ def predict(
         raise ValueError("chunk is the number of rows in one request, 1 or more")
     query = {} if question.version is None else {"version": question.version}
     described = transport.get(f"/models/{part(question.model)}", query)
-    # What is live may change while many rows are under way; all are answered by the same version.
-    question = question._replace(version=described["version"])
     answers: list[dict[str, Any]] = [{} for _ in range(len(frame))]
     readable = _readable(frame, described["schema"], question.on_error, answers)
     batches = list(_batches(readable, _subjects(frame, subject), chunk))
-    with progress.bar(len(frame), f"{question.model} {question.version}", shown=shown, unit="row") as bar:
+    named = question.model if question.version is None else f"{question.model} {question.version}"
+    with progress.bar(len(frame), named, shown=shown, unit="row") as bar:
         bar.update(len(frame) - len(readable))
         for batch, made in _all(batches, lambda batch: _ask(transport, question, batch)):
             for place, answer in zip(batch.places, made, strict=True):
@@ -171,8 +171,8 @@ def _all(
 def _ask(transport: Transport, question: Question, batch: Batch) -> list[dict[str, Any]]:
     body: dict[str, Any] = {
         "instances": batch.rows,
-        "version": question.version,
         "on_error": question.on_error,
+        **({"version": question.version} if question.version is not None else {}),
         **({"subject": batch.subject} if batch.subject is not None else {}),
     }
     try:
@@ -202,8 +202,9 @@ def _in_frame(problem: Problem, places: Sequence[int]) -> Problem:
 def _table(
     answers: Sequence[Mapping[str, Any]], index: pd.Index[Any], output: Mapping[str, Any], on_error: str
 ) -> pd.DataFrame:
-    labels = [choice["label"] for choice in output["classes"]] if output["probabilities"] else []
     shares = [answer.get("probabilities") or {} for answer in answers]
+    labels = [choice["label"] for choice in output["classes"]] if output["probabilities"] else []
+    labels = list(dict.fromkeys(chain(labels, *shares)))  # another version may have others
     columns: dict[str, Any] = {"prediction": [answer.get("prediction") for answer in answers]}
     floats = [f"probability_{label}" for label in labels]
     if output["kind"] == "regression":
