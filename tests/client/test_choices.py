@@ -69,6 +69,13 @@ def test_a_version_without_a_choice_shows_none() -> None:
         assert publish(address).engines is None
 
 
+def test_a_score_of_rows_that_were_learned_from_is_not_taken_for_another() -> None:
+    known = [one | {"scored_on": "training data"} for one in engines()]
+    with scripted(SENT, BECAME, described(picked="auto", options=known)) as (address, _):
+        shown = publish(address).engines
+    assert set(shown["scored_on"]) == {"training data"} and shown.loc["onnx", "score_name"] == "accuracy"
+
+
 def test_what_is_not_offered_can_be_picked_anew() -> None:
     wrong = Reply(422, {"detail": "engine: must be one of those offered", "errors": []})
     with scripted(SENT, RESTS, wrong, BEGUN, BECAME, described()) as (address, _):

@@ -21,6 +21,8 @@ COLUMNS = (
     "agree",
     "largest",
     "score",
+    "score_name",
+    "scored_on",
     "reason",
 )
 
@@ -29,7 +31,8 @@ def side_by_side(options: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row an engine, by its name.
 
     Columns: offered, exact (whether it gives the model's own answers), bytes, one_us and many_us_per_row (µs), rows
-    that were compared, agree (share of them answered alike), largest difference, score, reason.
+    that were compared, agree (share of them answered alike), largest difference, score, score_name and scored_on ("test
+    data", or "training data", which flatters and of which `agree` is not), reason.
     """
     names = pd.Index([one["name"] for one in options], name="engine")
     return pd.DataFrame([dict(one) for one in options], index=names, columns=list(COLUMNS))
