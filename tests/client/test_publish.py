@@ -77,6 +77,7 @@ def test_scores_on_data_that_the_model_knows_are_called_so(
     assert made.cross_validation is not None and made.cross_validation.endswith("in 3 folds")
     caveats = paula.model(name)["card"]["caveats"]
     assert caveats.startswith("One region. Cross-validated by the publisher") and "in 3 folds" in caveats
+    assert "as scikit-learn fits it, not of an engine" in caveats
     again = paula.publish(estimator, X, y, name=name, cv=0, promote=True)
     assert again.live and again.cross_validation is None
     assert paula.versions(name)["live"].tolist() == [True, False]

@@ -124,8 +124,8 @@ class Client:
 
         `X` and `y` are what it learned from: the schema of the form and its ranges come from them. `test` is a pair
         (X, y) that it has not seen, for the scores. Without it the desk scores on X and y, which flatters, and says
-        so; clones of the estimator are then cross-validated here and the result put on the card. `cv` is the number
-        of folds, a splitter of scikit-learn, or 0 for none.
+        so; clones of the estimator are then cross-validated here, whichever engine is to answer, and the result put on
+        the card. `cv` is the number of folds, a splitter of scikit-learn, or 0 for none.
 
         `card` has intended_use, not_intended_use, training_data, training_code, caveats and bias_and_ethics, each a
         text; `schema` corrects what is inferred: {"features": {name: {"label", "unit", "minimum", …}}, "output": {…}}.

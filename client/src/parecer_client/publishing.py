@@ -80,7 +80,10 @@ def _unseen(test: Any, names: list[str] | None, learned: Sample) -> Sample:
 def _card(card: Mapping[str, str], checked: Validated | str | None) -> dict[str, str]:
     if not isinstance(checked, Validated):
         return dict(card)
-    told = f"Cross-validated by the publisher, on clones of the model: {checked}."
+    told = (
+        "Cross-validated by the publisher, on clones of the estimator itself as scikit-learn fits it, "
+        f"not of an engine that only comes near it: {checked}."
+    )
     return {**card, "caveats": f"{card.get('caveats', '')} {told}".strip()}
 
 

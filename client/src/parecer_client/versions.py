@@ -37,7 +37,8 @@ class Version:
     #: Sentences about what could not be checked.
     warnings: list[str] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict, repr=False)
-    #: Scores of clones on data they had not seen, or why there are none; None where test data was given.
+    #: Scores of clones of the estimator on data they had not seen, whichever engine answers, or why there are none;
+    #: None where test data was given.
     cross_validation: str | None = None
     #: The engines side by side, as of `Choice.engines`; `picked` are those that answer. None where the desk has none.
     engines: pd.DataFrame | None = field(default=None, repr=False, compare=False)
