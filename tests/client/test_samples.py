@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from parecer_client import samples
+from parecer_client import Client, samples
 from parecer_client.samples import Sample
 from parecer_client.validation import Validated, cross_validated
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
+from skops import io as skops_io
+
+from tests.client.scripted import Reply, scripted
 
 
 def frame(**columns: Any) -> pd.DataFrame:
@@ -68,14 +72,39 @@ def test_what_is_no_table_of_plain_values_is_refused(X: Any, y: Any, told: str) 
 
 
 def test_what_skops_cannot_store_is_said_with_the_way_out() -> None:
-    estimator = LinearRegression()
+    estimator = LinearRegression().fit([[1.0]], [1.0])
     estimator.rows = (row for row in [1])
     with pytest.raises(ValueError, match="as an ONNX file"):
         samples.model_file(estimator, "m")
     with pytest.raises(ValueError, match=r"no \.onnx or \.skops file"):
+        samples.model_file("model.h5", "m")
+    with pytest.raises(ValueError, match="can run code"):
         samples.model_file("model.pkl", "m")
     with pytest.raises(ValueError, match="has no predict"):
         samples.model_file(TfidfVectorizer(), "m")
+
+
+@pytest.mark.parametrize("estimator", [LinearRegression(), make_pipeline(LogisticRegression())])
+def test_what_is_not_fitted_is_refused_before_anything_is_sent(estimator: Any) -> None:
+    with (
+        scripted(Reply(500)) as (address, got),
+        pytest.raises(ValueError, match=r"is not fitted; call its fit"),
+    ):
+        Client(address, "t", progress=False).publish(estimator, frame(a=[1.0]), [1.0], name="m")
+    assert got == []
+
+
+def test_who_knows_nothing_of_being_fitted_is_left_to_the_desk() -> None:
+    class Rule:
+        def predict(self, X: Any) -> Any:
+            return X
+
+    assert samples.model_file(Rule(), "m").name == "m.skops"
+
+
+def test_a_skops_file_is_sent_as_it_is(tmp_path: Path) -> None:
+    (path := tmp_path / "made.skops").write_bytes(skops_io.dumps(LinearRegression().fit([[1.0]], [1.0])))
+    assert samples.model_file(str(path), "m") == ("m.skops", path.read_bytes())
 
 
 def test_the_publishers_own_edits_go_before_those_of_the_types() -> None:

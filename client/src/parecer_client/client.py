@@ -35,7 +35,8 @@ class Details(TypedDict, total=False):
 class Client:
     """A desk, in the name of whoever the token belongs to.
 
-    Every method raises ParecerError when the desk says no, with all that it said. `progress=False` shows no bars.
+    Every method raises ParecerError when the desk says no, with all that it said, and ValueError for what is wrong
+    before anything is sent. `progress=False` shows no bars.
     """
 
     def __init__(self, url: str, token: str | None = None, *, progress: bool = True) -> None:
@@ -120,7 +121,9 @@ class Client:
         promote: bool = False,
         engine: str = "auto",
     ) -> Version | Choice:
-        """Publish a fitted estimator, or an ONNX file (path or bytes), as the next version of `name`.
+        """Publish a fitted estimator, or a file, as the next version of `name`.
+
+        A file is the path of one that ends in .onnx or .skops, or the bytes of an ONNX file.
 
         `X` and `y` are what it learned from: the schema of the form and its ranges come from them. `test` is a pair
         (X, y) that it has not seen, for the scores. Without it the desk scores on X and y, which flatters, and says
@@ -131,7 +134,7 @@ class Client:
         text; `schema` corrects what is inferred: {"features": {name: {"label", "unit", "minimum", …}}, "output": {…}}.
 
         The first version of a model is live at once; a later one with `promote`, unless a second person has to
-        approve. Raises PublicationRefused with all reasons.
+        approve. Raises PublicationRefused with all reasons, and ValueError for what is not fitted or cannot be sent.
 
         `engine` is what computes the answers: "auto", the fastest that answers exactly alike, or one by name. With
         "ask" nothing is published yet: a Choice comes back, which shows all of them side by side in `engines` and

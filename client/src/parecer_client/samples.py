@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 Edits = dict[str, Any]
+#: What pickles are called, whichever library wrote them.
+PICKLES = (".pkl", ".pickle", ".joblib")
 #: Categories that are told one by one; a column with more is left to the desk to understand.
 MOST_CHOICES = 1000
 
@@ -30,12 +32,17 @@ class ModelFile(NamedTuple):
 
 
 def model_file(estimator: Any, name: str) -> ModelFile:
-    """A fitted estimator as skops; a path or the bytes of an ONNX file as they are.
+    """A fitted estimator as skops; a path of an ONNX or skops file, or the bytes of an ONNX file, as they are.
 
-    Raises ValueError for what cannot be stored, saying what to do.
+    Raises ValueError for what is not fitted or cannot be stored, saying what to do.
     """
     if isinstance(estimator, str | Path):
         path = Path(estimator)
+        if path.suffix in PICKLES:
+            raise ValueError(
+                f"{path.name} is a pickle, which can run code when it is read, so no desk takes it. "
+                "Load it here if you trust it and give the estimator itself, or a .skops or .onnx file."
+            )
         if path.suffix not in (".onnx", ".skops"):
             raise ValueError(
                 f"{path.name} is no .onnx or .skops file; give one of them, or the estimator itself."
@@ -51,12 +58,27 @@ def model_file(estimator: Any, name: str) -> ModelFile:
         )
     from skops import io as skops_io  # brings scikit-learn, which only who publishes needs
 
+    _refuse_unfitted(estimator)
     try:
         return ModelFile(f"{name}.skops", skops_io.dumps(estimator))
     except Exception as error:  # whatever a part of the estimator raises when it is taken apart
         raise ValueError(
             f"skops cannot store this estimator ({error}). Publish it without that part, or as an ONNX file."
         ) from error
+
+
+def _refuse_unfitted(estimator: Any) -> None:
+    from sklearn.exceptions import NotFittedError  # who only predicts has no need of it
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise ValueError(
+            f"This {type(estimator).__name__} is not fitted; call its fit(X, y) before it is published."
+        ) from error
+    except Exception:  # noqa: BLE001 — one of another make may not know the question; the desk will see
+        return
 
 
 def sample(X: Any, y: Any, names: Sequence[str] | None = None) -> Sample:
