@@ -184,6 +184,16 @@ def test_a_body_that_is_sent_again_is_sent_whole() -> None:
         assert body.read() == b"12345" and shown.n == 5
 
 
+def test_a_history_that_is_shorter_than_its_limit_ends_with_a_full_bar(capfd: pytest.CaptureFixture[str]) -> None:
+    record = {"id": "pred_1", "warnings": [], "inputs": {}, "probabilities": None}
+    page = Reply(200, {"data": [record] * 41, "next_cursor": None})
+    for limit in (1000, None):
+        with scripted(page) as (address, _):
+            assert len(Client(address, "t").history(limit=limit)) == 41
+        last = capfd.readouterr().err.rpartition("\r")[2]
+        assert "100%" in last and "41/41" in last
+
+
 def test_bars_are_seen_unless_they_are_not_wanted(capfd: pytest.CaptureFixture[str]) -> None:
     for shown in (False, True):
         with bar(3, "rows", shown=shown) as moving:

@@ -87,6 +87,7 @@ def history(transport: Transport, filters: Mapping[str, Any], limit: int | None,
             records += page["data"]
             more = page["next_cursor"]
             bar.update(len(page["data"]))
+        progress.fill(bar)
     return _ledger(records)
 
 

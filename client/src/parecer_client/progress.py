@@ -31,6 +31,16 @@ def bar(total: float, text: str, *, shown: bool, unit: str = "", scale: bool = F
     )
 
 
+def fill(bar: Any) -> None:
+    """Let a bar end full where there was less than was asked for: what has been counted is all there is."""
+    if bar.disable or bar.n == bar.total:
+        return
+    counted, begun = bar.n, bar.start_t
+    bar.reset(total=counted)  # of a widget too, which a new total alone would not move
+    bar.start_t = begun
+    bar.update(counted)
+
+
 class Told(io.BytesIO):
     """Bytes that move a bar as they are read; read again from the start, the bar begins anew."""
 
