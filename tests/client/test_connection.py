@@ -184,7 +184,9 @@ def test_a_body_that_is_sent_again_is_sent_whole() -> None:
         assert body.read() == b"12345" and shown.n == 5
 
 
-def test_a_history_that_is_shorter_than_its_limit_ends_with_a_full_bar(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_history_that_is_shorter_than_its_limit_ends_with_a_full_bar(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     record = {"id": "pred_1", "warnings": [], "inputs": {}, "probabilities": None}
     page = Reply(200, {"data": [record] * 41, "next_cursor": None})
     for limit in (1000, None):

@@ -200,9 +200,9 @@ class Client:
     def history(self, *, limit: int | None = 1000, **filters: Any) -> pd.DataFrame:
         """Records you may see, newest first, at most `limit` of them (None: all).
 
-        `filters` are those of the API: model, version, label, user, channel, subject, since and until (a date or
-        time), warned, reviewed, outcome, score_from, score_to, q. Inputs are columns input_<feature>, probabilities
-        probability_<label>; times are in UTC.
+        `filters` are those of the API: model, version, label, user, channel, subject, job, since and until (a date or
+        time), warned, state, reviewed, outcome, score_from, score_to, q. Inputs are columns input_<feature>,
+        probabilities probability_<label>; times are in UTC.
         """
         # `from` is a word of Python's own; one that has it from elsewhere may still give it with **.
         named = {{"since": "from", "until": "to"}.get(word, word): value for word, value in filters.items()}
