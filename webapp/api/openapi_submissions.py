@@ -27,6 +27,7 @@ SCHEMAS = {
             "largest": _NUMBER,
             "score": _NUMBER,
             "score_name": TEXT,
+            "scored_on": {"enum": ["test data", "training data"]},
         },
     ),
     "Submission": object_of(
