@@ -26,10 +26,8 @@ from webapp.services.publishing import Submission
 
 LIMIT = 5  # seconds of an inspection
 ALONE, RATE = 12.0, 60.0  # seconds without bad models; requests a second to the good one
-TIMES_SLOWER, LEAST = (
-    1.5,
-    0.01,
-)  # of the 95th percentile; below so many seconds, others on this machine decide
+#: Of the 95th percentile. Among other tests, which take the processors too, only so many seconds are asked for.
+TIMES_SLOWER, AMONG_OTHERS = 1.5, 0.1
 #: How far a submission is whose process has started (`rows.STAGES`).
 STARTED = 0.05
 node = helper.make_node
@@ -136,7 +134,9 @@ def bounded(process: int) -> bool:
     return [line.split()[3] for line in limits if line.startswith("Max data size")] != ["unlimited"]
 
 
-def test_bad_models_are_refused_in_time_and_hold_up_nobody(sqlite: Installation) -> None:
+def test_bad_models_are_refused_in_time_and_hold_up_nobody(
+    sqlite: Installation, pytestconfig: pytest.Config
+) -> None:
     limits = {"PUBLISH_SECONDS": str(LIMIT), "PUBLISH_MEMORY_MB": "512", "WORKERS": "2"}
     with serve(sqlite.folder, JOB_WORKER="true", **limits, **sqlite.environment) as server:
         alice, paula = server.login("alice"), server.login("paula")
@@ -159,7 +159,7 @@ def test_bad_models_are_refused_in_time_and_hold_up_nobody(sqlite: Installation)
     assert set(asker.statuses) == {200}
     assert workers and all(workers)
     assert names == ["diabetes", "iris", "purchase"]
-    assert during <= TIMES_SLOWER * max(before, LEAST)
+    assert during <= (TIMES_SLOWER * before if pytestconfig.getoption("--long") else AMONG_OTHERS)
 
 
 def only_positive() -> bytes:

@@ -25,7 +25,7 @@ from webapp.ml.reports import sentence, spoken, tidy
 from webapp.wording import said
 
 #: Seconds between looks whether to go on, and that the imports may take.
-LOOK, START = 0.1, 60.0
+LOOK, START = 0.1, 180.0
 COMMAND: Final = (sys.executable, "-m", "webapp.ml.chamber")
 #: Bytes of stage words that are read at once.
 _WORDS = 4096

@@ -14,6 +14,8 @@ from webapp.ml.chamber.cage import Cage, die_with
 from webapp.ml.intake import Order, prepare
 from webapp.ml.reports import to_keep
 
+#: Beyond that of the worker for batches: whoever waits for an answer comes first.
+NICENESS = 10
 OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "Unable to allocate")
 
 
@@ -30,6 +32,7 @@ class Files(NamedTuple):
 def main() -> None:
     told = json.load(sys.stdin)
     die_with(told["parent"])
+    os.nice(NICENESS)
     inspect(told, Files(*told["files"]))
 
 
