@@ -24,7 +24,7 @@ from tests.server import Server, serve
 from webapp.app import create_app
 from webapp.db import Alias, Model, ModelVersion, User
 from webapp.db.base import session
-from webapp.errors import Conflict, NotFound, Outdated
+from webapp.errors import Conflict, NotFound, NotReady, Outdated
 from webapp.ml.packaging import package
 from webapp.services import predictions, registry, releases
 from webapp.services.people import Actor, access_number
@@ -141,7 +141,7 @@ def test_one_version_is_live_at_every_moment_however_many_decide(
     each = LONG if pytestconfig.getoption("--long") else EACH
     with opened(installation) as app:
         publish_more(app, packages, 5)
-        done, over, seen = Counter[str](), threading.Event(), Counter[int]()
+        done, over, seen = Counter[str](), threading.Event(), Looks()
 
         def write(number: int) -> None:
             chance = random.Random(number)
@@ -155,7 +155,10 @@ def test_one_version_is_live_at_every_moment_however_many_decide(
                     session().rollback()
                     seen[len(session().scalars(LIVE).all())] += 1
                     ask = Ask("iris", [iris(seen.total())], "api", "r" * 24, time.time_ns())
-                    predictions.make(app.extensions["desk"], _who(name), ask)
+                    try:
+                        predictions.make(app.extensions["desk"], _who(name), ask)
+                    except NotReady:  # 503: nowhere else do versions change hundreds of times a second
+                        seen.again += 1
 
         with ThreadPoolExecutor(READERS) as readers:
             reading = [readers.submit(read, name) for name in ("alice", "bob", "alice", "bob")]
@@ -169,8 +172,17 @@ def test_one_version_is_live_at_every_moment_however_many_decide(
     assert done.total() == WRITERS * each
     engine = installation.engine()
     ruled, answers = live.reigns(engine, "iris"), live.check_answers(engine, "iris")
-    print(f"{installation.kind}: {dict(done)}, {len(ruled)} reigns, {answers} answers, {seen.total()} looks")
-    assert answers > 0
+    print(
+        f"{installation.kind}: {dict(done)}, {len(ruled)} reigns, {answers} answers, {seen.total()} looks, "
+        f"{seen.again} told to try again"
+    )
+    assert answers > seen.again
+
+
+class Looks(Counter[int]):
+    """How many versions were live, each time that somebody looked; `again` are answers put off."""
+
+    again = 0
 
 
 LIVE = (
