@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from webapp.errors import BadArtifact
+from webapp.ml.onnx_messages import messages
 from webapp.wording import said
 
 DIVIDING: Final = frozenset({"Div", "Mod"})
@@ -121,11 +122,4 @@ def _kinds(model: Any) -> dict[str, set[int]]:
 
 
 def _within(root: Any, kind: str) -> Iterator[Any]:
-    waiting = [root]
-    while waiting:
-        message = waiting.pop()
-        if message.DESCRIPTOR.name == kind:
-            yield message
-        for field, value in message.ListFields():
-            if field.message_type is not None and field.message_type.name != "TensorProto":
-                waiting.extend(value if field.is_repeated else [value])
+    return (message for message in messages(root) if message.DESCRIPTOR.name == kind)

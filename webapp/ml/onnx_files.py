@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, Final
 
 from webapp.errors import BadArtifact
 from webapp.ml.engines import open_session
 from webapp.ml.layout import Layout
 from webapp.ml.onnx_division import refuse_crashing_division
+from webapp.ml.onnx_messages import messages
 from webapp.ml.onnx_sizes import refuse_sizes_by_value
 from webapp.wording import said
 
@@ -46,7 +46,7 @@ def check_onnx(data: bytes) -> dict[str, int]:
     if not model.graph.node:
         raise BadArtifact(said("This is not an ONNX file, or its graph is empty."))
     operators: Counter[str] = Counter()
-    for message in _messages(model):
+    for message in messages(model):
         if isinstance(message, onnx.TensorProto):
             _refuse_external(message, onnx.TensorProto.EXTERNAL)
         elif isinstance(message, onnx.NodeProto):
@@ -62,17 +62,6 @@ def check_onnx(data: bytes) -> dict[str, int]:
     refuse_sizes_by_value(model)
     refuse_crashing_division(model)
     return dict(operators.most_common())
-
-
-def _messages(root: Any) -> Iterator[Any]:
-    """Every message within, wherever it stands, so that no position can be forgotten."""
-    waiting = [root]
-    while waiting:
-        message = waiting.pop()
-        yield message
-        for field, value in message.ListFields():
-            if field.message_type is not None:
-                waiting.extend(value if field.is_repeated else [value])
 
 
 def _refuse_external(tensor: Any, external: int) -> None:
