@@ -29,6 +29,7 @@ WISHES: Final = ("auto", "ask", *EXACT, *NEAR)
 #: A near one is offered if it takes so much of the time or room, and answers so many rows alike.
 LESS: Final = 0.8
 ALIKE: Final = 0.9
+#: Rows that an engine's score is taken from, at most.
 SCORED: Final = 5000
 
 ABOUT: Final = {
@@ -172,28 +173,30 @@ def _judged(shown: dict[str, Shown]) -> dict[str, Shown]:
             or one.times.one < LESS * usual[0].times.one
             or one.times.many < LESS * usual[1].times.many
         )
-        if name in EXACT:
-            reason = ""
-        elif "one_us" not in one.facts:
-            reason = FAILS
-        elif one.facts["agree"] < ALIKE:
-            reason = TOO_FAR
-        else:
-            reason = "" if saves else NO_GAIN
+        reason = _unfit(one) or ("" if saves or one.facts["exact"] else NO_GAIN)
         one.facts["offered"] = not reason
         one.facts["reason"] = pack(reason or ABOUT[name])
     return shown
 
 
-def pick(shown: dict[str, Shown], wish: str) -> dict[str, Form]:
+def _unfit(one: Shown) -> str:
+    """Why it cannot serve at all; empty where it can."""
+    if one.facts["exact"]:
+        return ""
+    if "one_us" not in one.facts:
+        return FAILS
+    return TOO_FAR if one.facts["agree"] < ALIKE else ""
+
+
+def pick(shown: dict[str, Shown], wish: str) -> dict[str, Shown]:
     """What will serve, by the engine of the runtime; raises BadArtifact for what cannot.
 
     One that saves nothing may be had by its name: what it saves is measured, and not the same each time.
     """
     if wish in ("auto", "ask"):
-        return {name: one.form for name, one in shown.items() if name in EXACT}
+        return {name: one for name, one in shown.items() if one.facts["exact"]}
     chosen = shown.get(wish)
-    if chosen is None or chosen.facts["reason"] in (pack(TOO_FAR), pack(FAILS)):
+    if chosen is None or _unfit(chosen):
         raise BadArtifact(
             said(
                 "This model cannot be served by the engine {wish}; it can by {offered}, or by auto.",
@@ -201,14 +204,14 @@ def pick(shown: dict[str, Shown], wish: str) -> dict[str, Form]:
                 offered=", ".join(name for name, one in shown.items() if one.facts["offered"]),
             )
         )
-    return {wish if wish in EXACT else "onnx": chosen.form}
+    return {wish if wish in EXACT else "onnx": chosen}
 
 
-def told(shown: dict[str, Shown], wish: str, reason: str) -> dict[str, Any]:
+def told(shown: dict[str, Shown], picked: dict[str, Shown], wish: str, reason: str) -> dict[str, Any]:
     """The manifest's `engines`: who serves, how fast, why, what there was to pick from, and what was picked."""
-    exact = {name: one.times for name, one in shown.items() if name in EXACT}
-    by_wish = {wish if wish in EXACT else "onnx": shown[wish].times} if wish in shown else exact
-    if wish in shown:
-        reason = ABOUT[wish]
-    facts = [one.facts for one in shown.values()]
-    return serving(by_wish, reason) | {"options": facts, "picked": wish if wish in shown else "auto"}
+    named = wish in shown
+    times = {name: one.times for name, one in picked.items()}
+    return serving(times, ABOUT[wish] if named else reason) | {
+        "options": [one.facts for one in shown.values()],
+        "picked": wish if named else "auto",
+    }

@@ -86,12 +86,13 @@ def package(
     shown = options.beside(parts, schema.output, scored, tested=test is not None)
     report["engines"] = [one.facts for one in shown.values()]
     picked = options.pick(shown, engine)
+    forms = {name: one.form for name, one in picked.items()}
     tell("scoring")
     if engine in options.NEAR:
-        schema, priced = _priced(prices, parts.schema, _preferred(picked), scored)
-    served = decided(_preferred(picked), schema.output)
+        schema, priced = _priced(prices, parts.schema, _preferred(forms), scored)
+    served = decided(_preferred(forms), schema.output)
     kept = some(parts.sample.rows)
-    files = _files(parts, picked) | {
+    files = _files(parts, forms) | {
         "reference.json": _json(profile(schema, parts.sample, served.answer(parts.sample.rows)[0])),
         "rows.json": _json([dict(zip(schema.names, row, strict=True)) for row in kept]),
         "answers.json": _json(golden(*served.answer(kept))),
@@ -100,7 +101,7 @@ def package(
         {"on": "test data" if test else "training data"} | _scores(schema, served, scored) | priced
     )
     manifest = {
-        **_members(parts, picked),
+        **_members(parts, forms),
         "files": describe(files),
         "libraries": {name: version(name) for name in LIBRARIES},
         "python": platform.python_version(),
@@ -108,7 +109,7 @@ def package(
         "schema_hash": schema.digest,
         "metrics": report["metrics"],
         "card": {key: (card or {}).get(key, "") for key in CARD},
-        "engines": options.told(shown, engine, parts.reason),
+        "engines": options.told(shown, picked, engine, parts.reason),
         "n_rows": len(parts.sample.rows),
         "warnings": [pack(text) for text in _warnings(parts, schema)],
     }
@@ -129,18 +130,18 @@ def _priced(
     return Schema(schema.features, output), {"costs": facts}
 
 
-def _files(parts: Parts, picked: dict[str, Form]) -> dict[str, bytes]:
+def _files(parts: Parts, forms: dict[str, Form]) -> dict[str, bytes]:
     """The model as it was given, whatever serves, and what does."""
-    return {form.file: form.data for form in (parts.model, *picked.values())}
+    return {form.file: form.data for form in (parts.model, *forms.values())}
 
 
-def _members(parts: Parts, picked: dict[str, Form]) -> dict[str, Any]:
+def _members(parts: Parts, forms: dict[str, Form]) -> dict[str, Any]:
     own = {
         "format": parts.format,
         "digest": hashlib.sha256(parts.model.data).hexdigest(),
         "trusted": parts.format == "joblib",
     }
-    return own | {name: {"file": form.file, "layout": form.layout.to_dict()} for name, form in picked.items()}
+    return own | {name: {"file": form.file, "layout": form.layout.to_dict()} for name, form in forms.items()}
 
 
 def _warnings(parts: Parts, schema: Schema) -> Iterator[str]:
