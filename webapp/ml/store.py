@@ -111,21 +111,9 @@ class Store:
         try:
             document = json.loads(self._bytes(model, version, MANIFEST))
         except (ValueError, RecursionError) as error:
-            raise BadArtifact(
-                said(
-                    "The manifest of {model} {version} is damaged; restore it from a backup.",
-                    model=model,
-                    version=version,
-                )
-            ) from error
+            raise _damaged_manifest(model, version) from error
         if not isinstance(document, dict) or not isinstance(document.get("files"), dict):
-            raise BadArtifact(
-                said(
-                    "The manifest of {model} {version} is damaged; restore it from a backup.",
-                    model=model,
-                    version=version,
-                )
-            )
+            raise _damaged_manifest(model, version)
         return document
 
     def fingerprint(self, model: str, version: int) -> str:
@@ -243,6 +231,16 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _damaged_manifest(model: str, version: int) -> BadArtifact:
+    return BadArtifact(
+        said(
+            "The manifest of {model} {version} is damaged; restore it from a backup.",
+            model=model,
+            version=version,
+        )
+    )
 
 
 def _take_back(target: Path) -> None:
