@@ -58,14 +58,12 @@ class Running:
 class Resolver:
     """Finds the version for a name, remembering what it found until the registry changes."""
 
-    def __init__(
-        self, store: Store, runtime: Runtime, watch: Watch, offload: Callable[..., Any] | None = None
-    ) -> None:
+    def __init__(self, store: Store, runtime: Runtime, watch: Watch, offload: Callable[..., Any]) -> None:
         self._store = store
         self._runtime = runtime
         self._watch = watch
         #: Runs what may take long where it does not hold up other requests.
-        self._offload = offload or (lambda work, *args: work(*args))
+        self._offload = offload
         self._loading: dict[tuple[str, int], Lock] = {}
         self._number = -1
         self._known: dict[tuple[str, str | None, str | None], Resolved] = {}
@@ -96,7 +94,7 @@ class Resolver:
 
     def _load(self, row: ModelVersion, number: int) -> Resolved:
         registry.published(self._store, row)  # before anything is constructed from it
-        found = partial(
+        found = partial(  # what the row says, before loading gives its session back
             Resolved,
             model=row.model.name,
             model_id=row.model_id,
