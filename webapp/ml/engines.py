@@ -135,9 +135,8 @@ def open_session(data: bytes) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    options.enable_cpu_mem_arena = (
-        False  # no faster for one, it keeps for ever what the largest question took
-    )
+    # it is no faster for one row, and keeps for ever what the largest question took
+    options.enable_cpu_mem_arena = False
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
