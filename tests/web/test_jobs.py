@@ -108,9 +108,13 @@ def test_a_full_disk_is_told_and_nothing_stays(
     if full == "while it grows":
         part.touch()
         taken = os.open("/dev/full", os.O_RDWR)
-        monkeypatch.setattr("webapp.doors.tempfile.mkstemp", lambda **_: (taken, str(part)))
+        monkeypatch.setattr("webapp.doors.uploads.tempfile.mkstemp", lambda **_: (taken, str(part)))
     else:
-        at = "webapp.doors.tempfile.mkstemp" if full == "at once" else "webapp.services.jobs.intake._sync"
+        at = (
+            "webapp.doors.uploads.tempfile.mkstemp"
+            if full == "at once"
+            else "webapp.services.jobs.intake._sync"
+        )
         monkeypatch.setattr(at, fail)
     answer = send(alice)
     assert answer.status_code == 503 and "takes no more" in answer.text and answer.headers["Retry-After"]

@@ -1,0 +1,39 @@
+"""What the HTTP faces share: the frame of a request, reading bodies, and how errors become answers."""
+
+from webapp.doors.bodies import DEEPEST, json_body, json_bytes, json_response
+from webapp.doors.frame import MOST_FROM_ANYBODY, Door, desk, here
+from webapp.doors.statuses import (
+    METHOD,
+    STATUS,
+    UNEXPECTED,
+    Status,
+    Told,
+    problem_response,
+    status_of,
+    tell,
+)
+from webapp.doors.uploads import Asked, expect_upload, forget_spooled, spooled, spooled_parts
+
+__all__ = [
+    "DEEPEST",
+    "METHOD",
+    "MOST_FROM_ANYBODY",
+    "STATUS",
+    "UNEXPECTED",
+    "Asked",
+    "Door",
+    "Status",
+    "Told",
+    "desk",
+    "expect_upload",
+    "forget_spooled",
+    "here",
+    "json_body",
+    "json_bytes",
+    "json_response",
+    "problem_response",
+    "spooled",
+    "spooled_parts",
+    "status_of",
+    "tell",
+]
