@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     rate_limit: int = Field(
         6000, ge=0, description="Predict requests a minute per account; 0 switches it off."
     )
+    rate_limit_address: int = Field(
+        60_000, ge=0, description="Requests of programs a minute per network address; 0 switches it off."
+    )
     queue_url: str = Field(
         "",
         pattern="^$|^(postgresql|redis|rediss)[+a-z0-9]*://",

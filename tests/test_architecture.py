@@ -11,12 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 EVERYWHERE = {"wording"}
 FOUNDATION = {"services", "auth", "doors", "errors", "extensions"}
 ALLOWED = {
-    "app": FOUNDATION | {"web", "api", "cli", "headers", "observability", "ml", "db"},
+    "app": FOUNDATION | {"web", "api", "wire", "cli", "headers", "lane", "observability", "ml", "db"},
     "preparation": {"services", "ml", "db", "doors", "extensions"},
     "web": FOUNDATION | {"ml.schema"},
-    "api": FOUNDATION | {"headers", "observability"},
-    "wire": FOUNDATION | {"ml.schema"},
+    "api": FOUNDATION | {"lane"},
+    "wire": FOUNDATION | {"lane", "ml.schema"},
     "cli": {"services", "errors", "auth", "doors", "ml", "preparation", "extensions"},
+    "lane": {"auth", "doors", "errors", "headers", "observability", "services"},
     "observability": {"doors", "errors", "extensions"},
     "auth": {"services", "doors", "errors", "extensions"},
     "doors": {"services", "errors", "headers"},

@@ -19,13 +19,13 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, auth, cli, doors, headers, observability, web
-from webapp.api.lane import Lane
 from webapp.db.changes import Watch
 from webapp.db.commits import GroupCommit
 from webapp.db.engine import WriteLock, engine_options, prepare
 from webapp.db.leader import Leader
 from webapp.errors import AppError, Malformed, NotReady
 from webapp.extensions import bootstrap, cache, csrf, db, jwt, offload, signal
+from webapp.lane import Lane
 from webapp.ml.chamber import Limits
 from webapp.ml.runtime import Runtime
 from webapp.ml.store import Store
@@ -70,6 +70,7 @@ def create_app(settings: Settings) -> Flask:
     door = doors.Door(settings.hosts)
     app.before_request(door.open)
     app.after_request(headers.add)
+    app.after_request(doors.tell_about)
     app.teardown_request(doors.forget_spooled)
     for extension in (db, jwt, csrf, cache, bootstrap):
         extension.init_app(app)
@@ -81,7 +82,7 @@ def create_app(settings: Settings) -> Flask:
     cli.init_app(app)
     app.register_error_handler(Exception, _answer_error)
     auth.check_policy(app)
-    app.wsgi_app = Lane(app, door, _tame)  # type: ignore[method-assign]
+    app.wsgi_app = Lane(app, door, _tame, [api.SHORTCUT])  # type: ignore[method-assign]
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.proxies] * 4)  # type: ignore[method-assign]
     return app
@@ -163,6 +164,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         watch=watch,
         resolver=Resolver(store, runtime, watch, offload),
         quota=Quota(settings.rate_limit, settings.workers),
+        addresses=Quota(settings.rate_limit_address, settings.workers, "address"),
         answers=answers,
         failures=Tally(_later(app)),
         workshop=Workshop(

@@ -110,6 +110,10 @@ class Conflict(AppError):
     """The present state forbids it."""
 
 
+class KeyReused(AppError):
+    """An idempotency key that was used with another request; a new request needs a new key."""
+
+
 class Outdated(AppError):
     """The caller looked at a state that is gone; look again, then ask again."""
 
@@ -127,11 +131,12 @@ class ModelFailed(AppError):
 
 
 class TooMany(AppError):
-    """A quota is used up; try again after `retry_after` seconds."""
+    """A quota is used up; try again after `retry_after` seconds. `policy` names the quota, where it has a name."""
 
-    def __init__(self, detail: str, retry_after: int) -> None:
+    def __init__(self, detail: str, retry_after: int, policy: str = "") -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.policy = policy
 
 
 class NotReady(AppError):

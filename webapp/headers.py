@@ -41,10 +41,14 @@ class Data(Response):
 
 
 def send(
-    body: bytes, request_id: str, environ: WSGIEnvironment, start_response: StartResponse
+    body: bytes,
+    request_id: str,
+    more: Iterable[tuple[str, str]],
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
 ) -> Iterable[bytes]:
     """A private JSON answer with status 200, completed and on its way without a Response in between."""
-    start_response("200 OK", [*JSON, ("Content-Length", str(len(body))), *_own(request_id, environ)])
+    start_response("200 OK", [*JSON, ("Content-Length", str(len(body))), *more, *_own(request_id, environ)])
     return [body]
 
 

@@ -70,12 +70,21 @@ def finish(response: Response) -> Response:
     asked, frame = here()
     found = frame.get("actor")
     who = found.id if found else None
-    note(asked.method, asked.endpoint or "unknown", response.status_code, frame.clock, frame.request_id, who)
+    endpoint, trace = asked.endpoint or "unknown", frame.get("correlation")
+    note(asked.method, endpoint, response.status_code, frame.clock, frame.request_id, who, trace)
     return response
 
 
-def note(method: str, endpoint: str, status: int, clock: int, request_id: str, user: int | None) -> None:
-    """Count and log a request taken up at `clock` (time.perf_counter_ns)."""
+def note(
+    method: str,
+    endpoint: str,
+    status: int,
+    clock: int,
+    request_id: str,
+    user: int | None,
+    trace: dict[str, str] | None = None,
+) -> None:
+    """Count and log a request taken up at `clock` (time.perf_counter_ns); `trace` holds the caller's own ids of it."""
     seconds = (time.perf_counter_ns() - clock) / 1e9
     try:
         timer = _timers.get((endpoint, status))
@@ -98,6 +107,8 @@ def note(method: str, endpoint: str, status: int, clock: int, request_id: str, u
         "ms": round(seconds * 1000, 3),
         "user": user,
     }
+    if trace is not None:
+        line |= trace
     _lines.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z))
 
 

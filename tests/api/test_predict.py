@@ -81,7 +81,7 @@ def test_a_request_sent_again_with_its_key_is_answered_by_the_same_record(api: A
     key = {"Idempotency-Key": '"8e03978e-40d5"'}
     first = alice("POST", "/predict", {"inputs": SETOSA}, headers=key)
     assert alice("POST", "/predict", {"inputs": SETOSA}, headers=key) == first
-    assert alice("POST", "/predict", {"inputs": {**SETOSA, "petal_width": 0.3}}, headers=key)[0] == 409
+    assert alice("POST", "/predict", {"inputs": {**SETOSA, "petal_width": 0.3}}, headers=key)[0] == 422
     assert alice("POST", "/predict", {"inputs": SETOSA}, headers={"Idempotency-Key": "a b"})[0] == 422
 
 

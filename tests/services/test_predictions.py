@@ -18,7 +18,7 @@ from webapp.db import Failure, IdempotencyKey, Leaf, Prediction, TokenFamily, Us
 from webapp.db.base import session as request_session
 from webapp.db.base import transaction
 from webapp.db.changes import ACCESS, bump
-from webapp.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, TooLarge, TooMany
+from webapp.errors import InvalidInput, KeyReused, NotAllowed, NotFound, NotSignedIn, TooLarge, TooMany
 from webapp.services import predictions
 from webapp.services.audit import commitment
 from webapp.services.desk import Desk
@@ -157,7 +157,7 @@ def test_a_key_with_another_body_is_a_conflict_and_with_another_account_is_its_o
     desk: Desk, actor: Cast
 ) -> None:
     predictions.make(desk, actor("alice"), ask(SETOSA, idempotency_key="k", fingerprint="f"))
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         predictions.make(desk, actor("alice"), ask(SETOSA, idempotency_key="k", fingerprint="g"))
     predictions.make(desk, actor("bob"), ask(SETOSA, idempotency_key="k", fingerprint="g"))
     assert session().query(Prediction).count() == 2

@@ -17,9 +17,11 @@ from webapp.api import (
     tokens,
 )
 from webapp.api.blueprint import api
+from webapp.api.predictions import SHORTCUT
 from webapp.extensions import csrf
 
 __all__ = [
+    "SHORTCUT",
     "audit",
     "docs",
     "experiments",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,10 +13,11 @@ from flask import Response
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.api.strangers import strangers
-from webapp.doors import desk, here, json_body, json_response
+from webapp.doors import desk, here, json_body, json_bytes, json_response, problem_response
 from webapp.errors import InvalidInput, Problem, pointer_token
+from webapp.lane import Shortcut
 from webapp.services import predictions
-from webapp.services.predictions import Ask
+from webapp.services.predictions import Ask, Made, Refused
 
 FIELDS = frozenset({"inputs", "instances", "version", "alias", "subject", "on_error", "explain"})
 MOST_NAMED = 10
@@ -37,11 +39,43 @@ def predict(name: str) -> Response:
         raise InvalidInput(
             [Problem(f"#/{pointer_token(word)}", told) for word in list(asked.args)[:MOST_NAMED]]
         )
-    ask = _read(name, json_body(), asked.environ.get("HTTP_IDEMPOTENCY_KEY"), frame)
+    ask = frame.ask = _read(name, json_body(), asked.environ.get("HTTP_IDEMPOTENCY_KEY"), frame)
     made = predictions.make(desk(), frame.actor, ask)
     if ask.many:
         return json_response({"predictions": [presenters.prediction(m) for m in made]})
     return json_response(presenters.prediction(made[0]))
+
+
+def _only_row(name: str, data: bytes, request_id: str, started_ns: int) -> Ask | None:
+    """What a body asks that holds one row and nothing else; None where there is more to say about it."""
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    if type(body) is not dict or len(body) != 1:
+        return None
+    row = body.get("inputs")
+    # As many colons as members: no name stands twice, and no value is an object (see doors.json_body).
+    if type(row) is not dict or len(row) + 1 != data.count(b":"):
+        return None
+    if any(type(value) is list for value in row.values()):
+        return None
+    return Ask(name, [row], "api", request_id, started_ns)
+
+
+def _write(_ask: Ask, made: Sequence[Made | Refused]) -> bytes:
+    return json_bytes(presenters.prediction(made[0]))
+
+
+SHORTCUT = Shortcut(
+    "api.predict",
+    "/api/v1/models/",
+    "/predict",
+    frozenset({"application/json"}),
+    _only_row,
+    _write,
+    problem_response,
+)
 
 
 def _read(name: str, body: dict[str, Any], key: str | None, frame: Any) -> Ask:
@@ -53,6 +87,7 @@ def _read(name: str, body: dict[str, Any], key: str | None, frame: Any) -> Ask:
         request_id=frame.request_id,
         started_ns=frame.started_ns,
         many=many,
+        correlation=frame.correlation,
     )
     if len(body) > 1 or key is not None or many or "inputs" not in body:
         _read_options(ask, body, key)

@@ -180,6 +180,7 @@ def record(kept: Record) -> dict[str, Any]:
         "latency_ms": kept.latency_us / 1000,
         "timings_us": kept.timings,
         "request_id": kept.request_id,
+        **kept.correlation,
         "artifact_sha256": kept.digest,
         "schema_hash": kept.schema_hash,
         "state": kept.state,

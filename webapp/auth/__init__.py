@@ -37,6 +37,7 @@ from webapp.doors import MOST_FROM_ANYBODY, desk, expect_upload, here
 from webapp.errors import NotAllowed, NotSignedIn
 from webapp.extensions import csrf, login
 from webapp.services.people import EXPIRED, ROLE_NAMES, Actor
+from webapp.services.quota import network
 from webapp.wording import said
 
 __all__ = [
@@ -116,6 +117,8 @@ def enforce() -> Response | None:
             elif endpoint in UPLOADS and sender.role in allowed and not sender.must_change:
                 expect_upload(UPLOADS[endpoint])
         csrf.protect()
+    if by_token:
+        desk().addresses.spend(network(asked.remote_addr or ""))
     if allowed is ANYONE:
         return None
     if by_token:

@@ -1,7 +1,9 @@
 """What the HTTP faces share: the frame of a request, reading bodies, and how errors become answers."""
 
 from webapp.doors.bodies import DEEPEST, json_body, json_bytes, json_response
+from webapp.doors.correlation import correlation
 from webapp.doors.frame import MOST_FROM_ANYBODY, Door, desk, here
+from webapp.doors.manners import about, tell_about
 from webapp.doors.statuses import (
     METHOD,
     STATUS,
@@ -24,6 +26,8 @@ __all__ = [
     "Door",
     "Status",
     "Told",
+    "about",
+    "correlation",
     "desk",
     "expect_upload",
     "forget_spooled",
@@ -36,4 +40,5 @@ __all__ = [
     "spooled_parts",
     "status_of",
     "tell",
+    "tell_about",
 ]

@@ -10,6 +10,7 @@ from flask import Request, current_app, g, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.sansio.utils import host_is_trusted
 
+from webapp.doors.correlation import correlation
 from webapp.services.desk import Desk
 
 #: Of a body that anybody may send.
@@ -40,6 +41,7 @@ class Door:
         frame.started_ns = time.time_ns()
         frame.clock = time.perf_counter_ns()
         frame.request_id = os.urandom(12).hex()
+        frame.correlation = correlation(asked.environ)
         if not self.knows(asked.environ.get("HTTP_HOST", "")):
             raise BadRequest
 

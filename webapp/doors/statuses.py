@@ -9,6 +9,7 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
 from webapp import errors
+from webapp.doors.frame import desk
 from webapp.errors import AppError, InvalidInput, Malformed, Problem, TooLarge
 from webapp.wording import said
 
@@ -28,6 +29,7 @@ STATUS: dict[type[AppError], Status] = {
     errors.NotAllowed: Status(403, "not-allowed", said("Not allowed")),
     errors.NotFound: Status(404, "not-found", said("Not found")),
     errors.Conflict: Status(409, "conflict", said("In conflict with the present state")),
+    errors.KeyReused: Status(422, "key-reused", said("The key belongs to another request")),
     errors.Outdated: Status(412, "outdated", said("Changed in the meantime")),
     errors.TooLarge: Status(413, "too-large", said("Too large")),
     errors.UnsupportedMedia: Status(415, "unsupported-media", said("Media type not supported")),
@@ -73,6 +75,9 @@ def tell(error: Exception) -> Told:
             problems = [Problem("#", detail)]
         if isinstance(error, errors.TooMany | errors.NotReady):
             headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, errors.TooMany) and error.policy:
+            headers["RateLimit-Policy"] = desk().quotas[error.policy].policy
+            headers["RateLimit"] = f'"{error.policy}";r=0;t={error.retry_after}'
     elif isinstance(error, HTTPException):
         detail = _FIXED.get(status.code, status.title + ".")
         if allowed := getattr(error, "valid_methods", None):
@@ -105,6 +110,8 @@ def problem_response(error: Exception) -> Response:
         "detail": told.detail,
         "instance": f"urn:parecer:request:{g.get('request_id', '')}",
     }
+    if isinstance(error, errors.TooMany) and error.policy:
+        body["violated-policies"] = [error.policy]
     if told.problems:
         body["errors"] = [{"pointer": p.pointer, "detail": p.detail} for p in told.problems]
     response = Response(orjson.dumps(body), told.status.code, mimetype="application/problem+json")

@@ -40,6 +40,8 @@ class Desk:
     watch: Watch
     resolver: Resolver
     quota: Quota
+    #: Of each network address, whoever asks.
+    addresses: Quota
     answers: AnswerCache
     failures: Tally
     workshop: Workshop
@@ -54,3 +56,8 @@ class Desk:
     default_model: str = ""
     #: Runs slow work where it does not hold up other requests.
     offload: Callable[..., Any] = inline
+
+    @property
+    def quotas(self) -> dict[str, Quota]:
+        """The quotas by the names of their policies."""
+        return {quota.name: quota for quota in (self.quota, self.addresses)}

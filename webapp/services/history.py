@@ -66,6 +66,8 @@ class Record:
     channel: str
     subject: str | None
     request_id: str
+    #: The caller's own ids of the request: client_request_id, trace_id.
+    correlation: dict[str, str]
     created_us: int
     finished_us: int
     latency_us: int
@@ -273,6 +275,7 @@ def _record(row: Row[Any], erasures: Mapping[int, Erasure]) -> Record:
         inputs=inputs.get("received"),
         used=inputs.get("used", inputs.get("received")),
         defaulted=inputs.get("defaulted", []),
+        correlation=inputs.get("correlation", {}),
         timings=_object(columns["timings"]),
         erasure=erasures.get(row.erasure),
     )

@@ -21,6 +21,7 @@ from webapp.errors import (
     AppError,
     Conflict,
     InvalidInput,
+    KeyReused,
     ModelFailed,
     NotAllowed,
     NotReady,
@@ -66,9 +67,9 @@ Row = tuple[Any, Checked]
 def make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
     """Predict every row of `ask`, in order, each answer durably on the record before this returns.
 
-    Raises InvalidInput (all problems of all rows), NotFound, NotAllowed, TooMany, TooLarge, Conflict (the
-    idempotency key with another body), ModelFailed, NotReady (the record cannot be kept, so there is no answer)
-    and NotSignedIn (the caller lost access meanwhile).
+    Raises InvalidInput (all problems of all rows), NotFound, NotAllowed, TooMany, TooLarge, KeyReused (the
+    idempotency key with another body), Conflict (the answers to the key were erased), ModelFailed, NotReady (the
+    record cannot be kept, so there is no answer) and NotSignedIn (the caller lost access meanwhile).
     """
     try:
         return _make(desk, actor, ask)
@@ -158,9 +159,11 @@ class _Moved(Exception):
 
 
 def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
+    ask.stages["read"] = max(0, (time.time_ns() - ask.started_ns) // 1000)
     _may_predict(actor)
-    desk.quota.spend(actor.id)
-    _check_frame(desk, ask)
+    ask.left = desk.quota.spend(actor.id)
+    if ask.layout is None:
+        _check_frame(desk, ask)
     chosen = _choose(desk, actor, ask)
     for _ in range(ROUNDS):
         try:
@@ -172,10 +175,13 @@ def _make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
 
 def _make_with(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved) -> Sequence[Made | Refused]:
     begun = time.perf_counter_ns()
+    if ask.layout is not None:
+        ask.rows = ask.layout(chosen.predictor.schema)
+        _check_frame(desk, ask)
     checked = _check(desk, chosen, ask)
-    check_us = (time.perf_counter_ns() - begun) // 1000
+    ask.stages["check"] = (time.perf_counter_ns() - begun) // 1000
     good = [(row, check) for row, check in zip(ask.rows, checked, strict=True) if not check.problems]
-    answer = partial(_answer, desk, actor, ask, chosen, good, check_us)
+    answer = partial(_answer, desk, actor, ask, chosen, good)
     made = _keep(desk, actor, ask, chosen, good, answer)
     if len(made) == len(checked) or len(made) != len(
         good
@@ -269,13 +275,11 @@ def _quick(desk: Desk, chosen: Resolved, rows: Sequence[Row]) -> bool:
     return len(rows) == 1 and not desk.answers.pays(predictor.cost(1)) and predictor.schema.image is None
 
 
-def _answer(
-    desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, rows: Sequence[Row], check_us: int
-) -> Sheet:
+def _answer(desk: Desk, actor: Actor, ask: Ask, chosen: Resolved, rows: Sequence[Row]) -> Sheet:
     begun = time.perf_counter_ns()
     given = _infer(desk, chosen, [check.values for _, check in rows])
-    predict_us = (time.perf_counter_ns() - begun) // 1000
-    sheet = Sheet(actor, ask, chosen, {"check": check_us, "predict": predict_us})
+    ask.stages["predict"] = predict_us = (time.perf_counter_ns() - begun) // 1000
+    sheet = Sheet(actor, ask, chosen, {"check": ask.stages["check"], "predict": predict_us})
     for n, ((row, check), one) in enumerate(zip(rows, given, strict=True), 1):
         sheet.write(row, check, one)
         if n % STRIDE == 0:
@@ -292,6 +296,7 @@ def _keep(
     """
     made: list[Made] = []
     quick = _quick(desk, chosen, rows)
+    begun = time.perf_counter_ns()
 
     def fill(entry: Entry) -> None:
         sheet = answer()
@@ -306,6 +311,7 @@ def _keep(
     if not quick:
         fill(entry)
     _submit(desk, actor, ask, chosen, entry)
+    ask.stages["keep"] = (time.perf_counter_ns() - begun) // 1000 - ask.stages["predict"]
     if entry.replay is None:
         _repeat(desk, actor, ask, chosen, rows, made)
         return made
@@ -313,7 +319,8 @@ def _keep(
     if not fingerprint:
         raise _erased()
     if fingerprint != ask.fingerprint:
-        raise Conflict(said("This Idempotency-Key was used with another request; use a new key."))
+        raise KeyReused(said("This Idempotency-Key was used with another request; use a new key."))
+    ask.replayed = True
     return _read_back(actor, orjson.loads(ids))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from webapp.errors import Problem
+from webapp.ml.schema import Schema
+from webapp.services.quota import Left
 
 
 @dataclass(slots=True)
@@ -31,6 +33,16 @@ class Ask:
     fingerprint: str = ""
     #: The comparison of versions that decided who answers.
     experiment: str | None = None
+    #: Makes `rows` for the schema of the version that answers, where a request does not name its features.
+    layout: Callable[[Schema], Sequence[Any]] | None = None
+    #: The caller's own names for the request: request_id, trace. Kept with the inputs.
+    correlation: dict[str, str] | None = None
+    #: What it took, microseconds: read (until `make`), check, predict, keep. Filled by `make`.
+    stages: dict[str, int] = field(default_factory=dict)
+    #: What the caller's quota has left. Set by `make`; None without one.
+    left: Left | None = None
+    #: Set by `make` where the answers were given before, to the same idempotency key.
+    replayed: bool = False
 
 
 @dataclass(slots=True)

@@ -90,6 +90,8 @@ class Sheet:
             inputs["defaulted"] = checked.defaulted
         if subject is not None:
             inputs["subject"] = subject
+        if self.ask.correlation is not None:
+            inputs["correlation"] = self.ask.correlation
         return inputs
 
     def _present(self, checked: Checked, given: Given) -> Made:
