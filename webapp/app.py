@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import api, auth, cli, doors, headers, observability, web
+from webapp import api, auth, cli, doors, headers, observability, web, wire
 from webapp.db.changes import Watch
 from webapp.db.commits import GroupCommit
 from webapp.db.engine import WriteLock, engine_options, prepare
@@ -78,11 +78,12 @@ def create_app(settings: Settings) -> Flask:
     auth.init_app(app)
     observability.init_app(app)
     api.init_app(app)
+    wire.init_app(app)
     web.init_app(app)
     cli.init_app(app)
     app.register_error_handler(Exception, _answer_error)
     auth.check_policy(app)
-    app.wsgi_app = Lane(app, door, _tame, [api.SHORTCUT])  # type: ignore[method-assign]
+    app.wsgi_app = Lane(app, door, _tame, [api.SHORTCUT, *wire.SHORTCUTS])  # type: ignore[method-assign]
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.proxies] * 4)  # type: ignore[method-assign]
     return app
@@ -127,7 +128,8 @@ class PageSessions(SecureCookieSessionInterface):
     """Sessions for pages only: programs show a token, so their requests are spared the cookie's signature."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if request.path.startswith("/api/") and not request.path.endswith("/openapi.json"):
+        programs = request.path.startswith("/api/") and not request.path.endswith("/openapi.json")
+        if programs or wire.refusal(request.path) is not None:
             return NullSession()  # what Flask itself puts where there is none
         return super().open_session(app, request)
 
@@ -232,6 +234,8 @@ def _answer_error(error: Exception) -> Response:
     error = _tame(error)
     if isinstance(request.routing_exception, BadHost):
         return doors.problem_response(error)  # no address can be made for this host, so no page either
+    if (refuse := wire.refusal(request.path)) is not None:
+        return refuse(error)
     page = request.blueprint not in ("api", "probes") and not request.path.startswith("/api/")
     return web.error_page(error) if page else doors.problem_response(error)
 

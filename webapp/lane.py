@@ -10,7 +10,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask, Response, g
 
@@ -18,7 +18,7 @@ from webapp import auth, doors, headers, observability
 from webapp.errors import AppError, NotAllowed
 from webapp.services import predictions
 from webapp.services.people import Actor
-from webapp.services.predictions import Ask, Made
+from webapp.services.predictions import Ask, Made, Refused
 from webapp.services.quota import network
 
 if TYPE_CHECKING:
@@ -34,10 +34,13 @@ class Shortcut(NamedTuple):
     after: str
     #: Values of Content-Type that it reads; "" where a request may go without.
     kinds: frozenset[str]
-    #: A body to what is asked of a model; None where the request is not the usual one.
-    read: Callable[[str, bytes, str, int], Ask | None]
-    #: The answers as bytes of JSON.
-    write: Callable[[Ask, Sequence[Any]], bytes]
+    #: Headers, as WSGI names them, that ask for more than the lane can give.
+    unusual: frozenset[str]
+    #: A model's name, a body and its environ, with the request's id and the time it was taken up (ns since the epoch),
+    #: to what is asked; None where the request is not the usual one.
+    read: Callable[[str, bytes, WSGIEnvironment, str, int], Ask | None]
+    #: The answers as bytes of JSON, or as a whole answer where they are something else.
+    write: Callable[[Ask, Sequence[Made | Refused]], bytes | Response]
     #: An error as the face tells it.
     refuse: Callable[[Exception], Response]
 
@@ -73,11 +76,11 @@ class Lane:
             data = b""
         request_id = os.urandom(12).hex()
         model = environ["PATH_INFO"][len(shortcut.before) : -len(shortcut.after)]
-        ask = shortcut.read(model, data, request_id, started_ns) if len(data) == length else None
+        ask = shortcut.read(model, data, environ, request_id, started_ns) if len(data) == length else None
         if ask is None:
             environ["wsgi.input"] = io.BytesIO(data)
             return self._long_way(environ, start_response)
-        ask.correlation = doors.correlation(environ)
+        ask.correlation = doors.correlation(environ) or ask.correlation
         with self._app.app_context():
             answer = self._answer(shortcut, caller, ask, environ["REMOTE_ADDR"])
         status = 200 if isinstance(answer, bytes) else answer.status_code
@@ -94,8 +97,7 @@ class Lane:
             self._desk.addresses.spend(network(address))
             if caller.role not in auth.POLICY[shortcut.endpoint]:
                 raise NotAllowed(auth.not_for(caller.role))
-            made: Sequence[Made | Any] = predictions.make(self._desk, caller, ask)
-            return shortcut.write(ask, made)
+            return shortcut.write(ask, predictions.make(self._desk, caller, ask))
         except Exception as error:  # noqa: BLE001 - the edge of the application: every error gets its answer here
             g.request_id = ask.request_id
             return shortcut.refuse(error if isinstance(error, AppError) else self._tame(error))
@@ -107,7 +109,6 @@ class Lane:
             environ["REQUEST_METHOD"] != "POST"
             or "HTTP_IDEMPOTENCY_KEY" in environ
             or "HTTP_CONTENT_ENCODING" in environ
-            or "HTTP_PREFER" in environ
             or environ.get("QUERY_STRING")
             or not (length.isascii() and length.isdigit() and int(length) <= self._limit)
             or not self._door.knows(environ.get("HTTP_HOST", ""))
@@ -118,8 +119,13 @@ class Lane:
             before, after = shortcut.before, shortcut.after
             if path.startswith(before) and path.endswith(after):
                 end = len(path) - len(after)
-                usual = len(before) < end and path.find("/", len(before), end) < 0
-                return shortcut if usual and environ.get("CONTENT_TYPE", "") in shortcut.kinds else None
+                usual = (
+                    len(before) < end
+                    and path.find("/", len(before), end) < 0
+                    and environ.get("CONTENT_TYPE", "") in shortcut.kinds
+                    and shortcut.unusual.isdisjoint(environ)
+                )
+                return shortcut if usual else None
         return None
 
     def _caller(self, environ: WSGIEnvironment) -> Actor | None:

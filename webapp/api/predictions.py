@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from flask import Response
 from webapp.api import presenters
 from webapp.api.blueprint import api
 from webapp.api.strangers import strangers
-from webapp.doors import desk, here, json_body, json_bytes, json_response, problem_response
+from webapp.doors import desk, here, idempotency_key, json_body, json_bytes, json_response, problem_response
 from webapp.errors import InvalidInput, Problem, pointer_token
 from webapp.lane import Shortcut
 from webapp.services import predictions
@@ -21,7 +20,6 @@ from webapp.services.predictions import Ask, Made, Refused
 
 FIELDS = frozenset({"inputs", "instances", "version", "alias", "subject", "on_error", "explain"})
 MOST_NAMED = 10
-KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
 
 
 @api.post("/predict")
@@ -46,7 +44,7 @@ def predict(name: str) -> Response:
     return json_response(presenters.prediction(made[0]))
 
 
-def _only_row(name: str, data: bytes, request_id: str, started_ns: int) -> Ask | None:
+def _only_row(name: str, data: bytes, _environ: object, request_id: str, started_ns: int) -> Ask | None:
     """What a body asks that holds one row and nothing else; None where there is more to say about it."""
     try:
         body = orjson.loads(data)
@@ -72,6 +70,7 @@ SHORTCUT = Shortcut(
     "/api/v1/models/",
     "/predict",
     frozenset({"application/json"}),
+    frozenset({"HTTP_PREFER"}),
     _only_row,
     _write,
     problem_response,
@@ -110,20 +109,15 @@ def _read_options(ask: Ask, body: dict[str, Any], key: str | None) -> None:
     if body.get("explain", False) is not False:
         problems.append(Problem("#/explain", "explanations are not available from this server; remove it"))
     if key is not None:
-        ask.idempotency_key = _idempotency_key(key, problems)
+        try:
+            ask.idempotency_key = idempotency_key(key)
+        except InvalidInput as error:
+            problems += error.problems
         ask.fingerprint = _fingerprint(ask.model, body)
     if problems:
         raise InvalidInput(problems)
     ask.version, ask.alias, ask.subject = body.get("version"), body.get("alias"), body.get("subject")
     ask.on_error = body.get("on_error", "all")
-
-
-def _idempotency_key(header: str, problems: list[Problem]) -> str | None:
-    match = KEY.fullmatch(header)
-    if match is None:
-        problems.append(Problem("#", "the Idempotency-Key header must be 1 to 255 visible ASCII characters"))
-        return None
-    return match[1]
 
 
 def _fingerprint(name: str, body: dict[str, Any]) -> str:

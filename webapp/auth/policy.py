@@ -60,6 +60,13 @@ POLICY: dict[str, Roles] = {
     "api.docs": ANYONE,
     "api.errors": ANYONE,
     "api.docs_asset": ANYONE,
+    "open_inference.live": ANYONE,
+    "open_inference.ready": ANYONE,
+    "open_inference.server": SIGNED_IN,
+    "open_inference.models": SIGNED_IN,
+    "open_inference.metadata": SIGNED_IN,
+    "open_inference.model_ready": SIGNED_IN,
+    "open_inference.infer": PREDICTORS,
     "login.sign_in": ANYONE,
     "login.code": ANYONE,  # who has shown a password in the same browser, which the page checks itself
     "login.reset": ANYONE,  # who has the link
@@ -138,9 +145,9 @@ POLICY: dict[str, Roles] = {
     "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.
-TOKEN_FACES = frozenset({"api"})
+TOKEN_FACES = frozenset({"api", "open_inference"})
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
-CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default"})
+CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default", "open_inference.infer"})
 #: They take so many files, which may be larger than other bodies.
 UPLOADS = {"jobs.new": 1, "submissions.new": 3}
 #: What was typed into these forms is carried through a sign-in, where one is needed to send them.

@@ -23,8 +23,12 @@ def json_body(most: int | None = None) -> dict[str, Any]:
 
     Raises UnsupportedMedia, TooLarge, Malformed or InvalidInput (pointer `#` when it is not an object).
     """
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    data = _body(limit if most is None else min(most, limit))
+    asked, _ = here()
+    if asked.environ.get("CONTENT_TYPE") != "application/json" and asked.mimetype != "application/json":
+        raise errors.UnsupportedMedia(
+            said("Send the body as JSON, with the header Content-Type: application/json.")
+        )
+    data = raw_body(most)
     try:
         body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -36,6 +40,11 @@ def json_body(most: int | None = None) -> dict[str, Any]:
                 column=error.colno,
             )
         ) from None
+    return whole_object(body, data)
+
+
+def whole_object(body: Any, data: bytes) -> dict[str, Any]:
+    """What was parsed from `data`, if it is an object without duplicate names; raises Malformed, InvalidInput."""
     # Each member has one colon outside strings, so as many members as colons means that none was lost.
     if _members(body) != data.count(b":"):
         _refuse_duplicates(data)
@@ -44,25 +53,24 @@ def json_body(most: int | None = None) -> dict[str, Any]:
     return body
 
 
-def _body(limit: int) -> bytes:
+def raw_body(most: int | None = None) -> bytes:
+    """The request's body, of at most so many bytes if that is given; raises TooLarge, Malformed."""
+    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
+    limit = limit if most is None else min(most, limit)
     asked, _ = here()
     environ = asked.environ
     data: bytes
-    if environ.get("CONTENT_TYPE") != "application/json" and asked.mimetype != "application/json":
-        raise errors.UnsupportedMedia(
-            said("Send the body as JSON, with the header Content-Type: application/json.")
-        )
     length = environ.get("CONTENT_LENGTH", "")
     if not length:  # in chunks; Werkzeug stops at the limit, and says so only to who reads on
         asked.max_content_length = limit
         data = asked.get_data()
         if len(data) >= limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         return data
     if not (length.isascii() and length.isdigit()):
         raise Malformed(said("The header Content-Length must be a number."))
     if int(length) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     try:
         data = environ["wsgi.input"].read(int(length))
     except OSError:  # too slow, or gone
@@ -74,7 +82,8 @@ def _body(limit: int) -> bytes:
     return data
 
 
-def _too_large(limit: int) -> TooLarge:
+def too_large(limit: int) -> TooLarge:
+    """A body over the limit."""
     return TooLarge(said("The body may have {most} bytes; send less at once.", most=limit))
 
 

@@ -14,14 +14,17 @@ TRACEPARENT = re.compile(
 )
 
 
+def client_request_id(text: str | None) -> dict[str, str] | None:
+    """A text as the caller's own id of a request, if it can be one."""
+    return {"client_request_id": text} if text and REQUEST_ID.fullmatch(text) else None
+
+
 def correlation(environ: Mapping[str, Any]) -> dict[str, str] | None:
     """The caller's own ids of a request (`client_request_id`, `trace_id`), as far as they can be believed to be ids."""
     named, traced = environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT")
     if named is None and traced is None:
         return None
-    found = {}
-    if named is not None and REQUEST_ID.fullmatch(named):
-        found["client_request_id"] = named
+    found = client_request_id(named) or {}
     if traced is not None and (match := TRACEPARENT.fullmatch(traced)):
         found["trace_id"] = match[1] or match[2]
     return found or None
