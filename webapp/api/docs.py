@@ -32,7 +32,8 @@ def openapi_document() -> Response:
     """OpenAPI 3.1; for somebody signed in, with a concrete request schema for each published model."""
     who = visitor()
     details = [_described(m.name, who) for m in registry.list_models(who)] if who else []
-    return json_response(openapi.document(current_app.config["VERSION"], [d for d in details if d]))
+    known = [d for d in details if d]
+    return json_response(openapi.document(current_app.config["VERSION"], known, desk().default_model))
 
 
 def _described(name: str, actor: Actor) -> ModelDetail | None:

@@ -1,0 +1,129 @@
+"""Predicting, in the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from webapp.api.openapi.operations import MODEL, Node, Routes, answer, link, operation, request
+from webapp.api.openapi.schemas import (
+    FLAG,
+    MOMENT,
+    NUMBER,
+    TEXT,
+    Schema,
+    body_of,
+    list_of,
+    maybe,
+    object_of,
+    ref,
+)
+from webapp.services.predictions import SUBJECT
+from webapp.services.registry import ModelDetail
+
+TAG, ABOUT = "predictions", "Ask a model; every answer is put on the record first."
+VALUE: Schema = {"type": ["string", "number", "boolean"]}
+RANKING: Schema = {
+    **list_of(object_of({"item": VALUE, "label": TEXT, "score": NUMBER})),
+    "description": "Of a ranking alone: its first items, in order, with their scores.",
+}
+THRESHOLD: Schema = {
+    **object_of({"label": TEXT, "at_least": NUMBER, "reached": FLAG}),
+    "description": "Where the version has thresholds: the one reached by the answered class or, where none is, "
+    "missed by least.",
+}
+ANSWER: dict[str, Schema] = {
+    "id": TEXT,
+    "model": TEXT,
+    "version": TEXT,
+    "prediction": {
+        "type": [*VALUE["type"], "array"],
+        "items": VALUE,
+        "description": "The class, or the number; of a ranking its items, in order.",
+    },
+    "label": maybe(TEXT),
+    "probabilities": {"type": ["object", "null"], "additionalProperties": NUMBER},
+    "warnings": list_of(ref("Warning")),
+    "cached": FLAG,
+    "latency_ms": NUMBER,
+    "created_at": MOMENT,
+}
+_REFUSED = object_of({"errors": list_of(object_of({"pointer": TEXT, "detail": TEXT}))})
+SCHEMAS: dict[str, Schema] = {
+    "Warning": object_of({"feature": TEXT, "kind": TEXT, "detail": TEXT}),
+    "Prediction": object_of(ANSWER, {"unit": maybe(TEXT), "ranking": RANKING, "threshold": THRESHOLD}),
+    "Predictions": object_of({"predictions": list_of({"anyOf": [ref("Prediction"), _REFUSED]})}),
+}
+KEY: Node = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Send the same key again to get the same records instead of new ones; kept for at least 24 hours.",
+    "schema": {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
+}
+_OPTIONS: dict[str, Schema] = {
+    "version": {**TEXT, "description": "Number of the version that should answer; default: the live one."},
+    "alias": {**TEXT, "description": "Alias of the version that should answer."},
+    "subject": {
+        **TEXT,
+        "minLength": 1,
+        "maxLength": 200,
+        "pattern": f"^{SUBJECT.pattern}$",
+        "description": "Pseudonym of whom it is about.",
+    },
+    "on_error": {"enum": ["all", "row"], "description": "Whether a bad row refuses all of `instances`."},
+}
+_ANY_ROW: Schema = {"type": "object", "description": "feature name: value"}
+
+
+def routes(shown: ModelDetail | None) -> Routes:
+    """Path → method → operation."""
+    example = shown.schema.example() if shown else None
+    any_model = _predict("predict", "Predict one row or many", _ANY_ROW, example, [MODEL])
+    return {"/models/{model}/predict": {"post": any_model}}
+
+
+def concrete(details: Iterable[ModelDetail], default: str) -> Routes:
+    """An operation for each of these models, and the one that predicts with the model `default`."""
+    known = {detail.name: detail for detail in details}
+    asked = known.get(default)
+    row, example = (asked.schema.json_schema(), asked.schema.example()) if asked else (_ANY_ROW, None)
+    found = {
+        "/predict": {"post": _predict("predict_default", "Predict with the default model", row, example)}
+    }
+    for name, detail in known.items():
+        word, row = f"predict_{name.replace('-', '_')}", detail.schema.json_schema()
+        told = f"Predict with {detail.title}"
+        found[f"/models/{name}/predict"] = {"post": _predict(word, told, row, detail.schema.example())}
+    return found
+
+
+def _predict(
+    operation_id: str,
+    summary: str,
+    row: Schema,
+    example: dict[str, Any] | None,
+    parameters: list[Node | str] | None = None,
+) -> Node:
+    words = ("show_prediction", "show_lineage", "prove_prediction", "report_outcome")
+    found = {word: link(word, id="$response.body#/id") for word in words}
+    either = {"oneOf": [ref("Prediction"), ref("Predictions")]}
+    return operation(
+        operation_id,
+        summary,
+        body=request({"oneOf": [_one(row), _many(row)]}, example and {"inputs": example}),
+        parameters=[*(parameters or []), KEY],
+        answers={"200": answer("One answer, or one for each row", either, links=found)},
+        errors=(403, 404, 409),
+    )
+
+
+def _one(row: Schema) -> Schema:
+    return _either(body_of({"inputs": row}, _OPTIONS) | {"title": "One row"})
+
+
+def _many(row: Schema) -> Schema:
+    return _either(body_of({"instances": {**list_of(row), "minItems": 1}}, _OPTIONS) | {"title": "Many rows"})
+
+
+def _either(body: Schema) -> Schema:
+    return {**body, "not": {"required": ["version", "alias"]}}
