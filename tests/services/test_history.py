@@ -167,6 +167,26 @@ def test_cursors_walk_through_every_record_once(ledger: Ledger) -> None:
     assert (seen, cursor) == (stored[::-1], None)
 
 
+@pytest.mark.parametrize("window", [1, 3, 20_000])
+@pytest.mark.parametrize("filters", [ALL, Filters(q="case 7")])
+def test_cursors_lead_back_to_the_page_before(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, window: int, filters: Filters
+) -> None:
+    monkeypatch.setattr(history, "WINDOW", window)
+    alice = ledger.actors["alice"]
+    wanted = [ledger.write(subject="case 7", created_us=NOON + i // 3) for i in range(7)][::-1]
+    ledger.write("bob", subject="case 7")
+    pages = [search(alice, filters, limit=3)]
+    while pages[-1].next_cursor:
+        pages.append(search(alice, filters, limit=3, cursor=pages[-1].next_cursor))
+    assert [ids(page) for page in pages] == [wanted[:3], wanted[3:6], wanted[6:]]
+    back = search(alice, filters, limit=3, cursor=pages[2].prev_cursor)
+    assert (ids(back), back.has_more) == (wanted[3:6], True)
+    newest = search(alice, filters, limit=3, cursor=back.prev_cursor)
+    assert (ids(newest), newest.prev_cursor, pages[0].prev_cursor) == (wanted[:3], None, None)
+    assert ids(search(alice, filters, limit=3, cursor=newest.next_cursor)) == wanted[3:6]
+
+
 def test_a_record_written_meanwhile_does_not_shift_the_next_page(ledger: Ledger) -> None:
     stored = [ledger.write() for _ in range(4)]
     page = search(ledger.actors["alice"], limit=2)

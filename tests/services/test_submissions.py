@@ -170,10 +170,15 @@ def test_another_password_does_not_end_the_work(app: Flask, send: Send) -> None:
 def test_others_see_nothing_of_it(app: Flask, send: Send, actor: Actors) -> None:
     users.set_role("alice", "publisher", None)
     mine, theirs = send(), send(by="alice")
-    assert [one.id for one in submissions.search(actor("paula"), limit=9)] == [mine.id]
+    assert [one.id for one in submissions.search(actor("paula"), limit=9, key="k").rows] == [mine.id]
     for name in ("carol", "dave"):
-        assert [one.id for one in submissions.search(actor(name), limit=9)] == [theirs.id, mine.id]
-        assert [one.id for one in submissions.search(actor(name), limit=9, before=theirs.id)] == [mine.id]
+        assert [one.id for one in submissions.search(actor(name), limit=9, key="k").rows] == [
+            theirs.id,
+            mine.id,
+        ]
+        older = submissions.search(actor(name), limit=1, key="k").older
+        page = submissions.search(actor(name), limit=1, key="k", cursor=older)
+        assert [one.id for one in page.rows] == [mine.id]
     for ask in (submissions.get, lambda a, i: submissions.cancel(app.extensions["desk"], a, i)):
         with pytest.raises(NotFound):
             ask(actor("paula"), theirs.id)

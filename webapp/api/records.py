@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Response, current_app, request, url_for
+from flask import Response, current_app, request
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
+from webapp.api.paging import MOST, page_of, whole
 from webapp.auth import actor
 from webapp.doors import desk, json_body, json_response
 from webapp.errors import InvalidInput, Problem, pointer_token
 from webapp.services import history, lineage, outcomes, reviews
 from webapp.services.filters import WORDS, Filters
 
-MOST = 100
 FARTHEST = 1_000_000
 MOST_BYTES, MOST_NAMED = 16_384, 10
 PAGING = ("limit", "offset", "cursor")
@@ -36,14 +34,8 @@ def list_predictions() -> Response:
         cursor=query.get("cursor"),
         key=current_app.config["SECRET_KEY"],
     )
-    body = {
-        "data": [presenters.record_line(r) for r in page.records],
-        "has_more": page.has_more,
-        "next_cursor": page.next_cursor,
-    }
-    response = json_response(body)
-    response.headers["Link"] = ", ".join(_links(page.next_cursor))
-    return response
+    lines = [presenters.record_line(r) for r in page.records]
+    return page_of(lines, page.next_cursor, page.prev_cursor, (*WORDS, "limit"))
 
 
 @api.get("/predictions/<record_id>")
@@ -76,21 +68,3 @@ def report_outcome(record_id: str) -> Response:
     told = outcomes.report(desk().store, actor(), record_id, body["actual"], "api")
     found = history.get(actor(), record_id)
     return json_response({"id": record_id, **presenters.outcome(told, found)}, 201)
-
-
-def _links(cursor: str | None) -> list[str]:
-    kept: dict[str, Any] = {w: request.args[w] for w in (*WORDS, "limit") if w in request.args}
-    links = [f'<{url_for("api.list_predictions", **kept)}>; rel="first"']
-    if cursor is not None:
-        links.append(f'<{url_for("api.list_predictions", **kept, cursor=cursor)}>; rel="next"')
-    return links
-
-
-def whole(name: str, default: int, least: int, most: int) -> int:
-    """A whole number in the address; raises InvalidInput."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and least <= int(text) <= most):
-        raise InvalidInput([Problem(f"#/{name}", f"must be a whole number from {least} to {most}")])
-    return int(text)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import orjson
-from itsdangerous import BadSignature, Signer
-from sqlalchemy import ColumnElement, Row, Select, Tuple, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Tuple, not_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.db import Model, ModelVersion, Prediction, User
 from webapp.db.base import session
-from webapp.errors import Malformed, NotFound
+from webapp.errors import NotFound
 from webapp.services.erased import Erasure, by_seq
 from webapp.services.filters import Filters as Filters
 from webapp.services.filters import matching
+from webapp.services.paging import Cursors, Turn
 from webapp.services.people import Actor, recheck
 from webapp.wording import said
 
@@ -28,8 +27,6 @@ CHUNK = 200
 BREATH = 1e-6
 #: Records that a search for text looks at without a breath: some 30 ms.
 WINDOW = 20_000
-#: created_us and seq of a record, by which they are in order.
-Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +94,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, newest first, and where the next ones begin."""
+    """Some records, newest first, and where the older ones and the newer ones begin."""
 
     records: list[Record]
     has_more: bool
     next_cursor: str | None
+    prev_cursor: str | None
 
 
 def search(
@@ -113,18 +111,14 @@ def search(
     offset: int | None = None,
     cursor: str | None = None,
 ) -> Page:
-    """`limit` records, newest first, after `cursor` (signed with `key` for this search) or `offset`.
+    """`limit` records, newest first, from `cursor` (signed with `key` for this search) or `offset` on.
 
     Raises Malformed for a cursor that was not given out for this search.
     """
-    signer = _signer(actor, filters, key)
-    rows = _rows(actor, filters, limit + 1, _open(signer, cursor) if cursor else None, offset)
-    records = _records(rows[:limit])
-    has_more = len(rows) > limit
-    if not has_more or not records:
-        return Page(records, has_more, None)
-    last = records[-1]
-    return Page(records, True, signer.sign(f"{last.created_us}.{last.seq}").decode())
+    cursors = Cursors(key, actor, "history", astuple(filters))
+    turn = cursors.open(cursor)
+    page = cursors.page(_rows(actor, filters, limit + 1, turn, offset), limit, turn, _place_of)
+    return Page(_records(page.rows), page.older is not None, page.older, page.newer)
 
 
 def oldest_us(actor: Actor, filters: Filters) -> int | None:
@@ -151,7 +145,7 @@ def neighbours(actor: Actor, filters: Filters, record: Record) -> tuple[str | No
     here = (record.created_us, record.seq)
     mine = select(Prediction.id).where(*matching(actor, filters)).limit(1)
     newer = mine.where(_place() > here).order_by(Prediction.created_us, Prediction.seq)
-    older = mine.where(*_older(here)).order_by(Prediction.created_us.desc(), Prediction.seq.desc())
+    older = mine.where(_place() < here).order_by(Prediction.created_us.desc(), Prediction.seq.desc())
     return session().scalar(newer), session().scalar(older)
 
 
@@ -164,7 +158,7 @@ def of_subject(actor: Actor, record: Record, *, each: int = 3) -> list[Record]:
     after = same.where(_place() > here)
     # The nearest of what came later, so in the order of time.
     rows = session().execute(after.order_by(None).order_by(Prediction.created_us, Prediction.seq)).all()
-    before = session().execute(same.where(*_older(here))).all()
+    before = session().execute(same.where(_place() < here)).all()
     return _records([*reversed(rows), *before])
 
 
@@ -180,7 +174,7 @@ def export(actor: Actor, filters: Filters) -> Iterator[Record]:
         yield from records
         time.sleep(BREATH)
         recheck(actor)  # a slow reader must not read on for hours
-        rows = _rows(actor, filters, CHUNK, (rows[-1].created_us, rows[-1].seq))
+        rows = _rows(actor, filters, CHUNK, Turn(_place_of(rows[-1])))
 
 
 _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
@@ -199,38 +193,33 @@ _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
 
 
 def _rows(
-    actor: Actor, filters: Filters, most: int, after: Place | None = None, offset: int | None = None
+    actor: Actor, filters: Filters, most: int, turn: Turn | None = None, offset: int | None = None
 ) -> list[Row[Any]]:
-    """The newest `most` rows of a filter, those older than `after`, without the first `offset`.
+    """The first `most` rows of a filter from a turn on, which is from the newest one on, without the first `offset`.
 
     A text is looked for in WINDOW records at a time: where it is rare, all of them are looked at, and others of this
     process have their turn in between.
     """
-    found = _newest(matching(actor, filters)).limit(most)
+    found = _along(_newest(matching(actor, filters)), turn).limit(most)
     if not filters.q or offset:
-        return list(session().execute(found.where(*_older(after)).offset(offset)).all())
+        return list(session().execute(found.where(*_beyond(turn)).offset(offset)).all())
     looked_at, rows = matching(actor, replace(filters, q=None)), list[Row[Any]]()
     while True:
-        edge = _edge(looked_at, after)
-        part = found.where(*_older(after), *([_place() >= edge] if edge else []))
+        edge = _edge(looked_at, turn)
+        part = found.where(*_beyond(turn), *([not_(edge.beyond(_place()))] if edge else []))
         rows += session().execute(part).all()
         if edge is None or len(rows) >= most:
             return rows[:most]
-        after = edge
+        turn = edge
         time.sleep(BREATH)
 
 
-def _edge(conditions: list[ColumnElement[bool]], after: Place | None) -> Place | None:
-    """Where the WINDOW newest records older than `after` end; None where there are no more than these."""
-    edge = (
-        select(Prediction.created_us, Prediction.seq)
-        .where(*conditions, *_older(after))
-        .order_by(Prediction.created_us.desc(), Prediction.seq.desc())
-        .offset(WINDOW - 1)
-        .limit(1)
-    )
-    row = session().execute(edge).first()
-    return (row.created_us, row.seq) if row else None
+def _edge(conditions: list[ColumnElement[bool]], turn: Turn | None) -> Turn | None:
+    """Where the first WINDOW records from a turn on end; None where there are no more than these."""
+    edge = select(Prediction.created_us, Prediction.seq).where(*conditions, *_beyond(turn))
+    edge = edge.order_by(Prediction.created_us.desc(), Prediction.seq.desc())
+    row = session().execute(_along(edge, turn).offset(WINDOW - 1).limit(1)).first()
+    return Turn(_place_of(row), turn is not None and turn.newer) if row else None
 
 
 def _newest(conditions: list[ColumnElement[bool]]) -> Select[Any]:
@@ -250,9 +239,20 @@ def _place() -> Tuple:
     return tuple_(Prediction.created_us, Prediction.seq)
 
 
-def _older(after: Place | None) -> list[ColumnElement[bool]]:
-    """The condition of being older than a place; none where there is no place."""
-    return [_place() < after] if after else []
+def _place_of(row: Row[Any]) -> tuple[int, int]:
+    return row.created_us, row.seq
+
+
+def _beyond(turn: Turn | None) -> list[ColumnElement[bool]]:
+    """The condition of being beyond a turn; none where there is no turn."""
+    return [turn.beyond(_place())] if turn else []
+
+
+def _along(newest_first: Any, turn: Turn | None) -> Any:
+    """The same rows in the order in which they follow a turn."""
+    if turn is None or not turn.newer:
+        return newest_first
+    return newest_first.order_by(None).order_by(Prediction.created_us, Prediction.seq)
 
 
 def _records(rows: Sequence[Row[Any]]) -> list[Record]:
@@ -289,16 +289,3 @@ def _object(text: str | None) -> dict[str, Any]:
     except ValueError:
         found = None
     return found if isinstance(found, dict) else {}
-
-
-def _signer(actor: Actor, filters: Filters, key: str) -> Signer:
-    search = repr((actor.id, astuple(filters))).encode()
-    return Signer(key, salt=b"history" + hashlib.sha256(search).digest(), digest_method=hashlib.sha256)
-
-
-def _open(signer: Signer, cursor: str) -> tuple[int, int]:
-    try:
-        created_us, seq = signer.unsign(cursor).split(b".")
-    except (BadSignature, ValueError):
-        raise Malformed(said("This cursor does not belong to this search; start again without it.")) from None
-    return int(created_us), int(seq)

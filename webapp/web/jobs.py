@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as Answer
 
@@ -23,8 +23,9 @@ blueprint = Blueprint("jobs", __name__)
 @blueprint.get("/jobs")
 def index() -> str:
     """Batches, newest first: one's own, or all for who sees all."""
-    found = jobs.search(actor(), limit=ROWS + 1, before=request.args.get("before", ""))
-    return render_template("jobs/index.html", jobs=found[:ROWS], more=len(found) > ROWS)
+    key, cursor = current_app.config["SECRET_KEY"], request.args.get("cursor")
+    page = jobs.search(actor(), limit=ROWS, key=key, cursor=cursor)
+    return render_template("jobs/index.html", jobs=page.rows, older=page.older)
 
 
 @blueprint.route("/jobs/new", methods=["GET", "POST"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from webapp.auth import actor
@@ -33,8 +33,9 @@ blueprint = Blueprint("submissions", __name__)
 @blueprint.get("/submissions")
 def index() -> str:
     """Submissions, newest first: one's own, or all for who sees all."""
-    found = submissions.search(actor(), limit=ROWS + 1, before=request.args.get("before", ""))
-    return render_template("submissions/index.html", submissions=found[:ROWS], more=len(found) > ROWS)
+    key, cursor = current_app.config["SECRET_KEY"], request.args.get("cursor")
+    page = submissions.search(actor(), limit=ROWS, key=key, cursor=cursor)
+    return render_template("submissions/index.html", submissions=page.rows, older=page.older)
 
 
 @blueprint.route("/models/new", methods=["GET", "POST"])

@@ -24,6 +24,7 @@ from webapp.services.jobs.reaping import discard
 from webapp.services.jobs.results import Dialect, head, stream
 from webapp.services.jobs.rows import JobView, read
 from webapp.services.jobs.sniffing import CHOICES
+from webapp.services.paging import Cursors, Page
 from webapp.services.people import Actor
 from webapp.services.predictions import MAY_PREDICT
 from webapp.wording import said
@@ -123,12 +124,12 @@ def too_large(desk: Desk) -> TooLarge:
     )
 
 
-def search(actor: Actor, *, limit: int, before: str = "") -> list[JobView]:
-    """Batches that `actor` may see, newest first, from after the one with the id `before`."""
+def search(actor: Actor, *, limit: int, key: str, cursor: str | None = None) -> Page[JobView]:
+    """Batches that `actor` may see, newest first, from `cursor` (signed with `key`) on; raises Malformed."""
+    cursors = Cursors(key, actor, "jobs")
+    turn = cursors.open(cursor)
     conditions: list[Any] = [] if actor.sees_all else [Job.user_id == actor.id]
-    if before:
-        conditions.append(Job.seq < select(Job.seq).where(Job.id == _clean(before)).scalar_subquery())
-    return read(*conditions, limit=limit)
+    return cursors.page(read(*conditions, limit=limit + 1, turn=turn), limit, turn, lambda one: (one.seq,))
 
 
 def get(actor: Actor, job_id: str) -> JobView:

@@ -13,6 +13,7 @@ from webapp.db.base import session, transaction
 from webapp.db.commits import Guard, Outrun
 from webapp.db.jobs import ACTIVE
 from webapp.services.clock import now_us
+from webapp.services.paging import Turn
 from webapp.wording import pack, said, unpack
 
 LEASE_US = 60_000_000
@@ -28,6 +29,7 @@ GIVEN_UP = said(
 class JobView:
     """A batch as it stands. Times are microseconds UTC; `state` as in db.jobs."""
 
+    seq: int
     id: str
     user_id: int
     owner: str
@@ -98,9 +100,11 @@ _QUERY = (
 )
 
 
-def read(*conditions: Any, limit: int | None = None) -> list[JobView]:
-    """Jobs that meet the conditions on `Job`, newest first."""
-    query = _QUERY.where(*conditions).order_by(Job.seq.desc()).limit(limit)
+def read(*conditions: Any, limit: int | None = None, turn: Turn | None = None) -> list[JobView]:
+    """Jobs that meet the conditions on `Job`, newest first; from a turn on, those nearest to it first."""
+    beyond = [turn.beyond(Job.seq)] if turn else []
+    order = Job.seq if turn and turn.newer else Job.seq.desc()
+    query = _QUERY.where(*conditions, *beyond).order_by(order).limit(limit)
     rows = session().execute(query.execution_options(populate_existing=True)).all()
     return [_view(*row) for row in rows]
 
@@ -114,6 +118,7 @@ def read_one(job_id: str) -> JobView | None:
 
 def _view(job: Job, owner: str, model: str, title: str, number: int) -> JobView:
     return JobView(
+        seq=job.seq,
         id=job.id,
         user_id=job.user_id,
         owner=owner,

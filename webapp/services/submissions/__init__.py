@@ -24,6 +24,7 @@ from webapp.services.desk import Desk
 from webapp.services.jobs import presence
 from webapp.services.jobs.intake import file_name, take_in
 from webapp.services.jobs.reaping import discard
+from webapp.services.paging import Cursors, Page
 from webapp.services.people import Actor
 from webapp.services.publishing import Submission
 from webapp.services.submissions.rows import SubmissionView, offered, read
@@ -104,13 +105,12 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> SubmissionView:
     return get(actor, submission_id)
 
 
-def search(actor: Actor, *, limit: int, before: str = "") -> list[SubmissionView]:
-    """Submissions that `actor` may see, newest first, from after the one with the id `before`."""
+def search(actor: Actor, *, limit: int, key: str, cursor: str | None = None) -> Page[SubmissionView]:
+    """Submissions that `actor` may see, newest first, from `cursor` (signed with `key`) on; raises Malformed."""
+    cursors = Cursors(key, actor, "submissions")
+    turn = cursors.open(cursor)
     conditions: list[Any] = [] if actor.sees_all else [Submitted.user_id == actor.id]
-    if before:
-        last = select(Submitted.seq).where(Submitted.id == _clean(before)).scalar_subquery()
-        conditions.append(Submitted.seq < last)
-    return read(*conditions, limit=limit)
+    return cursors.page(read(*conditions, limit=limit + 1, turn=turn), limit, turn, lambda one: (one.seq,))
 
 
 def get(actor: Actor, submission_id: str) -> SubmissionView:

@@ -16,6 +16,7 @@ from webapp.db.submissions import CHOOSING, OPEN
 from webapp.errors import Problem
 from webapp.ml import reports
 from webapp.services.clock import now_us
+from webapp.services.paging import Turn
 from webapp.services.registry import VersionInfo
 from webapp.services.submissions.advice import advice
 from webapp.wording import pack, said, unpack
@@ -54,6 +55,7 @@ ENDED = {
 class SubmissionView:
     """A submission as it stands. Times are microseconds UTC; `state` as in db.submissions."""
 
+    seq: int
     id: str
     user_id: int
     owner: str
@@ -124,9 +126,11 @@ _QUERY = (
 )
 
 
-def read(*conditions: Any, limit: int | None = None) -> list[SubmissionView]:
-    """Submissions that meet the conditions on `Submitted`, newest first."""
-    query = _QUERY.where(*conditions).order_by(Submitted.seq.desc()).limit(limit)
+def read(*conditions: Any, limit: int | None = None, turn: Turn | None = None) -> list[SubmissionView]:
+    """Submissions that meet the conditions on `Submitted`, newest first; from a turn on, those nearest to it first."""
+    beyond = [turn.beyond(Submitted.seq)] if turn else []
+    order = Submitted.seq if turn and turn.newer else Submitted.seq.desc()
+    query = _QUERY.where(*conditions, *beyond).order_by(order).limit(limit)
     return [_view(*row) for row in session().execute(query.execution_options(populate_existing=True)).all()]
 
 
@@ -139,6 +143,7 @@ def read_one(submission_id: str) -> SubmissionView | None:
 
 def _view(row: Submitted, owner: str, number: int | None) -> SubmissionView:
     return SubmissionView(
+        seq=row.seq,
         id=row.id,
         user_id=row.user_id,
         owner=owner,
