@@ -14,7 +14,7 @@ ALLOWED = {
     "app": FOUNDATION | {"web", "api", "wire", "cli", "headers", "lane", "observability", "ml", "db"},
     "preparation": {"services", "ml", "db", "doors", "extensions"},
     "web": FOUNDATION | {"ml.schema"},
-    "api": FOUNDATION | {"lane"},
+    "api": FOUNDATION | {"headers", "lane"},
     "wire": FOUNDATION | {"lane", "ml.schema"},
     "cli": {"services", "errors", "auth", "doors", "ml", "preparation", "extensions"},
     "lane": {"auth", "doors", "errors", "headers", "observability", "services"},

@@ -6,6 +6,7 @@ from flask import Flask
 
 from webapp.api import (
     audit,
+    conditional,
     docs,
     experiments,
     jobs,
@@ -23,6 +24,7 @@ from webapp.extensions import csrf
 __all__ = [
     "SHORTCUT",
     "audit",
+    "conditional",
     "docs",
     "experiments",
     "init_app",

@@ -21,7 +21,7 @@ FIELDS = ("version", "kind", "share")
 @api.route("/models/<name>/experiments", methods=["GET", "POST"])
 def model_experiments(name: str) -> Response:
     """The comparisons of a model, newest first; with a body, one more."""
-    if request.method == "GET":
+    if request.method != "POST":
         found = experiments.search(actor(), name)
         return json_response({"data": [presenters.experiment(e) for e in found]})
     asked, upon = _read(), revision(name)

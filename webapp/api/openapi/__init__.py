@@ -11,6 +11,7 @@ from webapp.api.openapi import (
     audit,
     experiments,
     jobs,
+    manners,
     models,
     operations,
     predictions,
@@ -44,7 +45,7 @@ def document(version: str, details: Iterable[ModelDetail], default: str = "") ->
     for part in PARTS:
         _describe(spec, part.routes(shown), part.TAG)
     _describe(spec, predictions.concrete(published, default), predictions.TAG)
-    return spec.to_dict()
+    return manners.describe(spec.to_dict())
 
 
 def _components(spec: APISpec, shown: ModelDetail | None) -> None:
