@@ -19,6 +19,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, auth, cli, doors, headers, observability, web, wire
+from webapp.api.deprecations import ENDINGS
 from webapp.db.changes import Watch
 from webapp.db.commits import GroupCommit
 from webapp.db.engine import WriteLock, engine_options, prepare
@@ -83,7 +84,9 @@ def create_app(settings: Settings) -> Flask:
     cli.init_app(app)
     app.register_error_handler(Exception, _answer_error)
     auth.check_policy(app)
-    app.wsgi_app = Lane(app, door, _tame, [api.SHORTCUT, *wire.SHORTCUTS])  # type: ignore[method-assign]
+    # The lane tells nobody that a route is to end.
+    shortcuts = [s for s in (api.SHORTCUT, *wire.SHORTCUTS) if s.endpoint not in ENDINGS]
+    app.wsgi_app = Lane(app, door, _tame, shortcuts)  # type: ignore[method-assign]
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.proxies] * 4)  # type: ignore[method-assign]
     return app

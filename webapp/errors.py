@@ -114,6 +114,10 @@ class KeyReused(AppError):
     """An idempotency key that was used with another request; a new request needs a new key."""
 
 
+class Gone(AppError):
+    """An address that was deprecated and has been taken away since; `detail` names what to use instead."""
+
+
 class Outdated(AppError):
     """The caller looked at a state that is gone; look again, then ask again."""
 

@@ -7,6 +7,7 @@ from flask import Flask
 from webapp.api import (
     audit,
     conditional,
+    deprecations,
     docs,
     experiments,
     jobs,
@@ -25,6 +26,7 @@ __all__ = [
     "SHORTCUT",
     "audit",
     "conditional",
+    "deprecations",
     "docs",
     "experiments",
     "init_app",
@@ -42,3 +44,4 @@ def init_app(app: Flask) -> None:
     """Register the routes; tokens, not cookies, speak for the caller here, so there is nothing to forge."""
     csrf.exempt(api)
     app.register_blueprint(api)
+    deprecations.init_app(app)

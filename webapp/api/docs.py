@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Response, current_app, render_template, send_from_directory
 
-from webapp.api import openapi
+from webapp.api import deprecations, openapi
 from webapp.api.blueprint import api
 from webapp.auth import visitor
 from webapp.doors import METHOD, STATUS, UNEXPECTED, desk, json_response
@@ -33,7 +33,8 @@ def openapi_document() -> Response:
     who = visitor()
     details = [_described(m.name, who) for m in registry.list_models(who)] if who else []
     known = [d for d in details if d]
-    return json_response(openapi.document(current_app.config["VERSION"], known, desk().default_model))
+    described = openapi.document(current_app.config["VERSION"], known, desk().default_model)
+    return json_response(deprecations.mark(described, current_app.url_map))
 
 
 def _described(name: str, actor: Actor) -> ModelDetail | None:

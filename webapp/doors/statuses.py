@@ -30,6 +30,7 @@ STATUS: dict[type[AppError], Status] = {
     errors.NotFound: Status(404, "not-found", said("Not found")),
     errors.Conflict: Status(409, "conflict", said("In conflict with the present state")),
     errors.KeyReused: Status(422, "key-reused", said("The key belongs to another request")),
+    errors.Gone: Status(410, "gone", said("No longer there")),
     errors.Outdated: Status(412, "outdated", said("Changed in the meantime")),
     errors.TooLarge: Status(413, "too-large", said("Too large")),
     errors.UnsupportedMedia: Status(415, "unsupported-media", said("Media type not supported")),
