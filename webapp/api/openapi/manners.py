@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TEXT = {"type": "string"}
+CURSOR_REF = {"$ref": "#/components/parameters/Cursor"}
 TAG = {"description": "Changes with what is answered.", "schema": {**TEXT, "pattern": '^"[!#-~]+"$'}}
 LINKS = {
     "description": "RFC 8288: first, and next and prev where there are such pages.",
@@ -31,7 +32,7 @@ def _read(operation: dict[str, Any]) -> dict[str, Any]:
     answers, named = operation["responses"], operation.get("parameters", [])
     if "application/json" not in answers.get("200", {}).get("content", {}):
         return operation
-    links = {"Link": LINKS} if any(parameter["name"] == "cursor" for parameter in named) else {}
+    links = {"Link": LINKS} if CURSOR_REF in named else {}
     tag = {"ETag": TAG}
     read = {
         "200": {**answers["200"], "headers": {**answers["200"].get("headers", {}), **tag, **links}},
