@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -31,6 +32,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(5000, ge=1, le=65535, description="Port to listen on.")
+    private_bind: str = Field(
+        "",
+        description="Address:port, or unix:/path, of a listener for clients that can send no token; none if empty.",
+    )
+    private_account: str = Field(
+        "", description="Account in whose name the private listener answers: an analyst or a publisher."
+    )
     workers: int = Field(2, ge=1, le=64, description="Web worker processes.")
     data_dir: Path = Field(ROOT / "instance", description="Folder of the database, the keys and uploads.")
     model_store: Path | None = Field(
@@ -138,6 +146,26 @@ class Settings(BaseSettings):
             raise ValueError("needs at least 32 random characters; leave it empty to have one made")
         return value
 
+    @field_validator("private_bind")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        if not value or (value.startswith("unix:/") and len(value) < 100):
+            return value
+        host, _, port = value.rpartition(":")
+        try:
+            address = ip_address(host.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            raise ValueError(
+                "needs an IP address and a port, such as 127.0.0.1:5001, or unix:/path"
+            ) from None
+        if address.is_unspecified or address.is_global:
+            raise ValueError(
+                "has to be an address of this machine or of a private network: nobody shows a token there"
+            )
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError("needs a port from 1 to 65535")
+        return f"[{address}]:{int(port)}" if address.version == 6 else f"{address}:{int(port)}"
+
     @property
     def version(self) -> str:
         """The version of this software."""
@@ -213,6 +241,10 @@ def _load() -> Settings:
                     "delete that file to have one made"
                 )
             setattr(settings, name, SecretStr(kept))
+    if bool(settings.private_bind) != bool(settings.private_account):
+        raise ValueError("PRIVATE_ACCOUNT: belongs to PRIVATE_BIND; set both, or neither")
+    if settings.private_bind == f"{settings.host}:{settings.port}":
+        raise ValueError("PRIVATE_BIND: has to differ from HOST and PORT, where tokens are asked for")
     if settings.secret_key == settings.jwt_secret_key:
         raise ValueError("SECRET_KEY and JWT_SECRET_KEY must differ")
     return settings

@@ -35,6 +35,8 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # kept over a reload
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_counts()
 
 bind = [f"{settings.host}:{settings.port}"]
+if settings.private_bind:
+    bind.append(settings.private_bind)
 workers = settings.workers
 worker_class = "webapp.worker.Worker"
 worker_connections = 1000

@@ -116,3 +116,36 @@ def test_a_database_is_for_its_owner_alone_whatever_the_folder(tmp_path: Path) -
     )
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("parecer.db*")}
     assert "parecer.db" in modes and set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("bind", "told"),
+    [
+        ("5001", "PRIVATE_BIND"),
+        ("0.0.0.0:5001", "PRIVATE_BIND"),
+        ("8.8.8.8:5001", "PRIVATE_BIND"),
+        ("127.0.0.1:0", "PRIVATE_BIND"),
+        ("unix:relative", "PRIVATE_BIND"),
+        ("127.0.0.1:5000", "PRIVATE_BIND"),
+    ],
+)
+def test_a_private_listener_is_on_an_address_of_its_own(
+    load: Load, capsys: pytest.CaptureFixture[str], bind: str, told: str
+) -> None:
+    with pytest.raises(SystemExit):
+        load(PRIVATE_BIND=bind, PRIVATE_ACCOUNT="alice")
+    assert capsys.readouterr().err.startswith(told)
+
+
+@pytest.mark.parametrize("half", [{"PRIVATE_BIND": "127.0.0.1:5001"}, {"PRIVATE_ACCOUNT": "alice"}])
+def test_a_private_listener_needs_an_account(
+    load: Load, capsys: pytest.CaptureFixture[str], half: dict[str, str]
+) -> None:
+    with pytest.raises(SystemExit):
+        load(**half)
+    assert capsys.readouterr().err.startswith("PRIVATE_ACCOUNT")
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:5001", "[::1]:5001", "10.1.2.3:80", "unix:/run/parecer.sock"])
+def test_a_private_listener_may_be_local_or_in_a_private_network(load: Load, bind: str) -> None:
+    assert load(PRIVATE_BIND=bind, PRIVATE_ACCOUNT="alice").private_bind == bind

@@ -117,6 +117,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_CHECK_DEFAULT=False,  # auth.enforce checks it, for pages
+        PRIVATE_BIND=settings.private_bind,
+        PRIVATE_ACCOUNT=settings.private_account,
         VERSION=settings.version,
         CACHE_TYPE="SimpleCache",
         CACHE_THRESHOLD=500,  # once full it sorts all its entries at every write: keep it small

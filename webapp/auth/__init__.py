@@ -22,8 +22,10 @@ from webapp.auth.policy import (
     SIGNED_IN,
     TOKEN_FACES,
     UPLOADS,
+    WIRE_FACES,
     check_policy,
 )
+from webapp.auth.private import unnamed
 from webapp.auth.visits import (
     behind,
     change_password,
@@ -104,7 +106,8 @@ def enforce() -> Response | None:
     if endpoint is None:
         return None  # nothing at this address, or not with this method: the router says so
     allowed = POLICY.get(endpoint, frozenset())
-    by_token = endpoint.partition(".")[0] in TOKEN_FACES
+    face = endpoint.partition(".")[0]
+    by_token = face in TOKEN_FACES
     if not by_token:
         # A form is taken apart, for its token, whoever sent it, and all else waits: a large one for seconds.
         # Asked on file, and again below: `current_user` would be who it was before the body came.
@@ -124,7 +127,8 @@ def enforce() -> Response | None:
     if by_token:
         if endpoint not in CHECKED_AT_COMMIT:
             desk().watch.numbers(fresh=True)
-        found = bearer(shown_token())
+        without = face in WIRE_FACES and "HTTP_AUTHORIZATION" not in asked.environ
+        found = (unnamed(asked.environ) if without else None) or bearer(shown_token())
     else:
         if not current_user.is_authenticated:
             if asked.method == "POST" and endpoint in CARRIED:

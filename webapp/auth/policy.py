@@ -146,6 +146,8 @@ POLICY: dict[str, Roles] = {
 }
 #: Faces of programs: they take tokens and never the cookie.
 TOKEN_FACES = frozenset({"api", "open_inference"})
+#: Those of other servers' protocols, some of whose clients can show no token.
+WIRE_FACES = TOKEN_FACES - {"api"}
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
 CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default", "open_inference.infer"})
 #: They take so many files, which may be larger than other bodies.

@@ -86,6 +86,27 @@ def on_behalf(user_id: int) -> Actor:
         current.rollback()
 
 
+def named(username: str) -> Actor | None:
+    """An account by its name, as it is now; None where there is none, or it is disabled."""
+    current = session()
+    current.rollback()
+    try:
+        number = access_number(current)  # first, as in `recheck`
+        user = current.scalar(select(User).where(User.username == username.lower()))
+        if user is None or user.disabled_us is not None:
+            return None
+        return Actor(
+            user.id,
+            user.username,
+            user.role,
+            access=number,
+            stamp=user.stamp,
+            must_change=user.must_change,
+        )
+    finally:
+        current.rollback()
+
+
 def access_number(current: Session) -> int:
     """How often accounts and sign-ins have changed."""
     return current.scalar(select(Change.number).where(Change.topic == ACCESS)) or 0
