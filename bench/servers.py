@@ -73,8 +73,25 @@ class Parecer:
             "DATABASE_URL": "",
             "MODEL_STORE": str(place / "model_store"),
             "WORKERS": WORKERS,
-            "RATE_LIMIT": "100000000",  # a minute: checked for every request, and never reached
+            # A minute: checked for every request, and never reached.
+            "RATE_LIMIT": "100000000",
+            "RATE_LIMIT_ADDRESS": "100000000",
         }
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInference(Parecer):
+    """The same, asked over the Open Inference Protocol."""
+
+    name: str = "parecer-v2"
+    work: str = "the same, over /v2 of the Open Inference Protocol"
+
+    def target(self, case: Case, base: str) -> Target:
+        def body(row: Row) -> object:
+            tensor = {"name": "x", "shape": [1, len(row)], "datatype": "FP64", "data": list(row)}
+            return {"inputs": [tensor]}
+
+        return Target(f"{base}/v2/models/{case.name}/infer", body, _first_value, self.token(base))
 
 
 def data_dir(work: Path) -> Path:
@@ -90,8 +107,12 @@ def _uncached_label(answer: Any) -> str:
     return str(answer["label"])
 
 
+def _first_value(answer: Any) -> str:
+    return str(answer["outputs"][0]["data"][0])
+
+
 PARECER = Parecer()
-SERVERS: tuple[Server, ...] = (PEERS[0], PARECER, *PEERS[1:])
+SERVERS: tuple[Server, ...] = (PEERS[0], PARECER, OpenInference(), *PEERS[1:])
 
 
 @dataclass(frozen=True, slots=True)

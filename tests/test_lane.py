@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -62,7 +64,7 @@ def seen(answer: TestResponse) -> tuple[Any, ...]:
     headers = {k: v for k, v in answer.headers.items() if k not in VARYING}
     for told in ("RateLimit", "Server-Timing"):
         headers[told] = FIGURES.sub("=", headers.get(told, ""))
-    return answer.status_code, headers, VARIES.sub("", answer.text)
+    return answer.status_code, headers, VARIES.sub("", answer.data.decode("latin-1"))
 
 
 @pytest.fixture
@@ -154,3 +156,35 @@ def test_a_role_that_may_not_predict_is_told_so(
     assert carol.send(client, "long", data=row()).status_code == 403
     short, long = carol.both(client, data=row())
     assert (short, carol.short) == (long, 1)
+
+
+V2 = "/v2/models/iris/infer"
+TENSOR = {"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}
+BYTES = struct.pack("<4d", *TENSOR["data"])  # type: ignore[misc]
+FRAMED = {**TENSOR, "data": None, "parameters": {"binary_data_size": len(BYTES)}}
+HEAD = json.dumps({"inputs": [FRAMED], "parameters": {"binary_data_output": True}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "short"),
+    [
+        ({"id": "a", "inputs": [TENSOR]}, {}, True),
+        ({"id": "a", "inputs": [TENSOR], "outputs": [{"name": "label"}]}, {}, True),
+        ({"id": "a", "inputs": [{**TENSOR, "shape": [4]}]}, {}, True),
+        ({"id": "a", "inputs": [TENSOR], "outputs": [{"name": "absent"}]}, {}, True),
+        ({"id": 5, "inputs": [TENSOR]}, {}, False),
+        ({"id": "a", "inputs": [TENSOR]}, {"Idempotency-Key": "k"}, False),
+        ({"id": "a", "inputs": [TENSOR]}, {"X-Request-Id": "mine"}, True),
+        (b"[]", {}, False),
+        (HEAD + BYTES, {"Inference-Header-Content-Length": str(len(HEAD))}, True),
+        (HEAD + BYTES, {"Inference-Header-Content-Length": "no"}, False),
+    ],
+)
+def test_the_open_inference_protocol_is_answered_alike(
+    client: FlaskClient, ways: Ways, body: Any, headers: dict[str, str], short: bool
+) -> None:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = {"path": V2, "data": data, "headers": headers, "content_type": None}
+    one, other = ways.both(client, **request)
+    assert one == other
+    assert ways.short == short
