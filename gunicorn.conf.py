@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config import ROOT, load
+from webapp import lines
 from webapp.errors import Conflict
 from webapp.ml.memory import bound_memory
 from webapp.services.backups.serving import Serving
@@ -34,6 +35,8 @@ def make_counts() -> str:
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:  # kept over a reload
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = make_counts()
 
+logconfig_dict = lines.gunicorn(settings.log_level)
+lines.tell_crashes()
 bind = [f"{settings.host}:{settings.port}"]
 if settings.private_bind:
     bind.append(settings.private_bind)

@@ -9,7 +9,7 @@ import os
 import sys
 
 import config
-from webapp import preparation
+from webapp import lines, preparation
 from webapp.app import create_app
 from webapp.errors import Conflict
 from webapp.observability import configure_logging
@@ -17,6 +17,7 @@ from webapp.observability import configure_logging
 os.umask(0o077)  # the database and its WAL are nobody else's to read, whatever folder they are in
 settings = config.load()
 configure_logging(settings.log_level)
+lines.write_json(settings.log_level)
 app = create_app(settings)
 
 

@@ -16,7 +16,7 @@ ALLOWED = {
     "web": FOUNDATION | {"ml.schema"},
     "api": FOUNDATION | {"headers", "lane"},
     "wire": FOUNDATION | {"lane", "ml.schema"},
-    "cli": {"services", "errors", "auth", "doors", "ml", "preparation", "extensions"},
+    "cli": {"services", "errors", "auth", "doors", "lines", "ml", "preparation", "extensions"},
     "lane": {"auth", "doors", "errors", "headers", "observability", "services"},
     "observability": {"doors", "errors", "extensions"},
     "auth": {"services", "doors", "errors", "extensions"},
@@ -28,6 +28,7 @@ ALLOWED = {
     "extensions": set(),
     "errors": set(),
     "keeper": set(),
+    "lines": set(),
     "worker": set(),
     "wording": set(),
 }

@@ -5,11 +5,13 @@ Run as `python -m webapp.keeper COMMAND …`. It imports nothing of ours, so tha
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 #: Seconds: between looks, for the worker to finish what it has in hand, and between its starts at most.
 LOOK, LEAVE, LATE = 0.25, 20.0, 30.0
@@ -40,6 +42,8 @@ class Keeper:
             if process.poll() is None:
                 _end(process)
                 return
+            if not self._over():
+                _tell(process.returncode)
             pause = 1.0 if time.monotonic() - begun > WELL else min(pause * 2, LATE)
             self._wait(pause)
 
@@ -53,6 +57,16 @@ class Keeper:
 
     def _leave(self, *_: object) -> None:
         self._told = True
+
+
+def _tell(code: int) -> None:
+    facts = {
+        "event": "worker ended",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "level": "error",
+        "code": code,
+    }
+    print(json.dumps(facts), flush=True)  # noqa: T201 - a log line, as others write them
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

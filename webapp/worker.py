@@ -6,6 +6,7 @@ goes over the wire stays the same: tests/test_worker.py holds both side by side.
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 
 import gevent
 from gevent import Timeout
+from gevent.hub import Hub
 from gunicorn import util
 from gunicorn.http import message, parser, wsgi
 from gunicorn.http.unreader import SocketUnreader
@@ -53,6 +55,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         wsgi.Response = Response
         wsgi.create = create
         util.http_date = _date
+        Hub.print_exception = _log_exception
         super().init_process()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
@@ -227,6 +230,11 @@ def _hang_up() -> None:
             if unreader.until is None and time.monotonic() - unreader.since > IDLE_SECONDS:
                 with suppress(OSError):
                     unreader.sock.shutdown(socket.SHUT_RD)  # wakes its reader, as if the client had hung up
+
+
+def _log_exception(_hub: Any, _context: Any, kind: Any, error: Any, trace: Any) -> None:
+    """In the place of gevent's own, which writes many lines to standard error."""
+    logging.getLogger("gevent").error("greenlet crashed", exc_info=(kind, error, trace))
 
 
 def _date() -> str:

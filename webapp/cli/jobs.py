@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from structlog import get_logger
 
+from webapp import lines
 from webapp.doors import desk
 from webapp.errors import Conflict
 from webapp.ml.memory import bound_memory
@@ -33,6 +34,7 @@ def worker(attached: bool) -> None:
         held = Serving(current_app.extensions["installation"].data_dir)
     except Conflict as error:
         raise click.ClickException(error.detail) from None
+    lines.tell_crashes()
     app, leaving = current_app._get_current_object(), threading.Event()  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leaving.set())

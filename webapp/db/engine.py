@@ -37,7 +37,13 @@ def engine_options(url: str) -> dict[str, Any]:
     """Options for `create_engine`; refuses a SQLite library with the WAL-reset fault (RuntimeError)."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True, "pool_timeout": 5}
+        return {
+            "pool_size": 8,
+            "max_overflow": 8,
+            "pool_pre_ping": True,
+            "pool_timeout": 5,
+            "hide_parameters": True,  # what was asked is in them, and errors are logged
+        }
     if pysqlite3.sqlite_version_info < SAFE_SQLITE:
         raise RuntimeError(
             f"SQLite {pysqlite3.sqlite_version} can corrupt its file; install pysqlite3 0.6.1 or newer"
@@ -48,6 +54,7 @@ def engine_options(url: str) -> dict[str, Any]:
         "connect_args": {"check_same_thread": False, "isolation_level": None},
         "pool_size": 16,
         "max_overflow": 112,
+        "hide_parameters": True,
     }
 
 
