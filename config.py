@@ -128,6 +128,10 @@ class Settings(BaseSettings):
         description="Mail server: smtp:// or smtps://, with account and password if it wants them.",
     )
     mail_from: str = Field("", description="Sender of e-mails; the receiver if empty.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token for `/metrics` from other machines, at least 32 characters; empty: none may ask.",
+    )
     demo: bool = Field(True, description="Publish the demo models when the registry is empty.")
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe log line written."
@@ -138,12 +142,12 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()
 
-    @field_validator("secret_key", "jwt_secret_key")
+    @field_validator("secret_key", "jwt_secret_key", "metrics_token")
     @classmethod
     def _strong(cls, value: SecretStr) -> SecretStr:
         text = value.get_secret_value()
         if text and _poor(text):
-            raise ValueError("needs at least 32 random characters; leave it empty to have one made")
+            raise ValueError("needs at least 32 random characters, or to be left empty")
         return value
 
     @field_validator("private_bind")

@@ -101,11 +101,18 @@ def post_worker_init(worker: Any) -> None:
 
     worker.wsgi.extensions["panic"] = leave
     worker.wsgi.extensions["follow"]()
+    worker.wsgi.extensions["meter_reader"].follow("web")
     bound_memory()
     # What is loaded by now stays; looking through it again and again for garbage cost a third of the speed.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def worker_exit(_server: object, worker: Any) -> None:
+    """Count what has not been yet."""
+    if application := getattr(worker, "wsgi", None):  # none, where it never came so far
+        application.extensions["meter_reader"].read()
 
 
 def child_exit(_server: object, worker: object) -> None:

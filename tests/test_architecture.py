@@ -18,7 +18,7 @@ ALLOWED = {
     "wire": FOUNDATION | {"lane", "ml.schema"},
     "cli": {"services", "errors", "auth", "doors", "lines", "ml", "preparation", "extensions"},
     "lane": {"auth", "doors", "errors", "headers", "observability", "services"},
-    "observability": {"doors", "errors", "extensions"},
+    "observability": {"doors", "errors", "extensions", "services"},
     "auth": {"services", "doors", "errors", "extensions"},
     "doors": {"services", "errors", "headers"},
     "headers": set(),

@@ -25,7 +25,7 @@ from webapp.db.commits import GroupCommit
 from webapp.db.engine import WriteLock, engine_options, prepare
 from webapp.db.leader import Leader
 from webapp.errors import AppError, Malformed, NotReady
-from webapp.extensions import bootstrap, cache, csrf, db, jwt, offload, signal
+from webapp.extensions import bootstrap, brief_lock, cache, csrf, db, jwt, offload, signal
 from webapp.lane import Lane
 from webapp.ml.chamber import Limits
 from webapp.ml.runtime import Runtime
@@ -37,6 +37,7 @@ from webapp.services.desk import Desk
 from webapp.services.experiments.shadowing import repeat
 from webapp.services.failures import Tally
 from webapp.services.journal import Journal
+from webapp.services.meters import Meters
 from webapp.services.queue import Queue, Workshop
 from webapp.services.quota import Quota
 from webapp.services.repeats import Repeats
@@ -125,6 +126,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         BOOTSTRAP_SERVE_LOCAL=True,
         BASE_URL=f"http://{settings.host}:{settings.port}",
         DEMO=settings.demo,
+        METRICS_TOKEN=settings.metrics_token.get_secret_value(),
     )
     app.session_interface = PageSessions()
 
@@ -153,7 +155,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
     prepare(engine, panic)
     store, watch, answers = Store(settings.store), Watch(engine), AnswerCache()
     watch.erased = answers.forget
-    runtime = Runtime(store)
+    runtime, meters = Runtime(store), Meters(brief_lock())
     app.extensions["write_lock"] = lock
     app.extensions["follow"] = _follow(app)
     app.extensions["leader"] = Leader(engine, Path(f"{url.database}.sealer") if sqlite else None)
@@ -167,7 +169,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
     app.extensions["desk"] = desk = Desk(
         store=store,
         runtime=runtime,
-        commits=GroupCommit(engine, lock, watch, panic, signal),
+        commits=GroupCommit(engine, lock, watch, panic, signal, meters.committed),
         watch=watch,
         resolver=Resolver(store, runtime, watch, offload),
         quota=Quota(settings.rate_limit, settings.workers),
@@ -194,6 +196,7 @@ def _open_desk(app: Flask, settings: Settings) -> None:
         ),
         journal=Journal(settings.erasures),
         repeats=Repeats(_later(app)),
+        meters=meters,
         max_rows=settings.max_rows,
         default_model=settings.default_model,
         offload=offload,

@@ -84,7 +84,17 @@ class Lane:
         with self._app.app_context():
             answer = self._answer(shortcut, caller, ask, environ["REMOTE_ADDR"])
         status = 200 if isinstance(answer, bytes) else answer.status_code
-        observability.note("POST", shortcut.endpoint, status, clock, request_id, caller.id, ask.correlation)
+        observability.note(
+            "POST",
+            shortcut.endpoint,
+            status,
+            clock,
+            request_id,
+            caller.id,
+            ask.correlation,
+            ask.stages,
+            environ,
+        )
         told = doors.about(self._desk, ask)
         if isinstance(answer, bytes):
             return headers.send(answer, request_id, told, environ, start_response)

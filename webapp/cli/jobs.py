@@ -43,9 +43,11 @@ def worker(attached: bool) -> None:
     os.nice(NICENESS)  # people who wait for a page come first
     bound_memory()
     app.extensions["panic"] = leaving.set  # the disk has failed: a successor opens the database anew
+    app.extensions["meter_reader"].follow("worker")
     log.info("worker", pid=os.getpid())
     with held:
         work(desk(), app.app_context, leaving, _tell)
+    app.extensions["meter_reader"].read()
 
 
 def _tell(event: str, **facts: object) -> None:

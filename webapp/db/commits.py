@@ -109,7 +109,8 @@ class GroupCommit:
 
     The first request to arrive leads: it lets the others of this loop turn (or those queued behind the running
     commit) join, then writes for all. `lock` is the cross-process write lock; `panic` is called when the disk
-    fails: no later sync of this process proves anything then.
+    fails: no later sync of this process proves anything then. `committed` is told entries, rows and microseconds of
+    each commit, the wait for the lock included.
     """
 
     def __init__(
@@ -119,7 +120,9 @@ class GroupCommit:
         watch: Watch,
         panic: Callable[[], None],
         signal: Callable[[], Signal] = threading.Event,
+        committed: Callable[[int, int, int], None] = lambda _entries, _rows, _us: None,
     ) -> None:
+        self._committed = committed
         self._signal = signal
         self._engine = engine
         self._watch = watch
@@ -179,9 +182,11 @@ class GroupCommit:
                 # One after the other: their code and data are at hand, in the processor's caches, from the first.
                 for entry in group.entries:
                     _fill(entry)
+                begun = time.perf_counter_ns()
                 with self._lock():
-                    self._write([e for e in group.entries if e.error is None])
+                    rows = self._write([e for e in group.entries if e.error is None])
                 group.stored = True
+            self._committed(joined, rows, (time.perf_counter_ns() - begun) // 1000)
         finally:
             self._shut(group)
             group.done.set()
@@ -191,7 +196,7 @@ class GroupCommit:
             if self._open is group:
                 self._open = None
 
-    def _write(self, entries: list[Entry]) -> None:
+    def _write(self, entries: list[Entry]) -> int:
         try:
             cursor = self._begin()
             # Keys in one order, or two workers' groups could wait for each other's.
@@ -205,6 +210,7 @@ class GroupCommit:
                 raise NotReady(UNKEPT) from error
             raise
         self._writer.next += written
+        return written
 
     def _begin(self) -> Any:
         if self._connection is None:

@@ -16,6 +16,8 @@ class AnswerCache:
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
+        #: How often an answer was known, and was not.
+        self.hits = self.misses = 0
         self._kept: OrderedDict[tuple[Hashable, tuple[Any, ...]], Any] = OrderedDict()
 
     def pays(self, cost: float) -> bool:
@@ -25,7 +27,10 @@ class AnswerCache:
     def get(self, version: Hashable, values: tuple[Any, ...]) -> Any | None:
         """The answer given before to these values, or None."""
         answer = self._kept.get((version, values))
-        if answer is not None:
+        if answer is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             with suppress(KeyError):  # another thread may have forgotten it just now
                 self._kept.move_to_end((version, values))
         return answer

@@ -14,6 +14,7 @@ from webapp.services.anchors import Places
 from webapp.services.answers import AnswerCache
 from webapp.services.failures import Tally
 from webapp.services.journal import Journal
+from webapp.services.meters import Meters
 from webapp.services.queue import Workshop
 from webapp.services.quota import Quota
 from webapp.services.repeats import Repeats
@@ -50,6 +51,7 @@ class Desk:
     anchors: Places
     journal: Journal
     repeats: Repeats
+    meters: Meters = field(default_factory=Meters)
     #: How two versions answer the same rows, by the digests of their manifests.
     side_by_side: AnswerCache = field(default_factory=lambda: AnswerCache(50))
     max_rows: int = 10_000

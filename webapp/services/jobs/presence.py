@@ -45,6 +45,11 @@ def any_alive(folder: Path) -> bool:
     return any(alive(folder, name) for name in _names(folder))
 
 
+def living(folder: Path) -> int:
+    """How many workers there are."""
+    return sum(alive(folder, name) for name in _names(folder))
+
+
 def forget_dead(folder: Path) -> None:
     """Remove what dead workers left; never that of one which is just starting."""
     for name in _names(folder):

@@ -72,10 +72,13 @@ def make(desk: Desk, actor: Actor, ask: Ask) -> Sequence[Made | Refused]:
     record cannot be kept, so there is no answer) and NotSignedIn (the caller lost access meanwhile).
     """
     try:
-        return _make(desk, actor, ask)
+        made = _make(desk, actor, ask)
     except AppError as error:
         desk.failures.note(ask.model, error)
+        desk.meters.refused(error)
         raise
+    desk.meters.predicted(ask, made)
+    return made
 
 
 def draft(
@@ -110,6 +113,7 @@ def keep(desk: Desk, actor: Actor, sheet: Sheet, guard: Guard) -> None:
     for _ in range(ROUNDS):
         try:
             desk.commits.submit(entry)
+            desk.meters.predicted(sheet.ask, sheet.made)
             return
         except StaleAccess:
             caller = people.on_behalf(actor.id)
