@@ -102,6 +102,7 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["panic"] = leave
     worker.wsgi.extensions["follow"]()
     worker.wsgi.extensions["meter_reader"].follow("web")
+    worker.wsgi.extensions["tracing"].start(settings.version)
     bound_memory()
     # What is loaded by now stays; looking through it again and again for garbage cost a third of the speed.
     gc.collect()
@@ -110,9 +111,10 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(_server: object, worker: Any) -> None:
-    """Count what has not been yet."""
+    """Count and send what has not been yet."""
     if application := getattr(worker, "wsgi", None):  # none, where it never came so far
         application.extensions["meter_reader"].read()
+        application.extensions["tracing"].stop()
 
 
 def child_exit(_server: object, worker: object) -> None:

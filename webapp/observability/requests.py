@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Response
 
 from webapp.doors import here
+from webapp.observability import tracing
 from webapp.observability.logs import write_request
 from webapp.observability.metrics import count_request
 
@@ -60,4 +61,6 @@ def note(
     }
     if trace is not None:
         facts |= trace
+    if tracing.on and environ is not None:
+        facts["trace_id"] = tracing.record(environ, ns, facts, stages or {})
     write_request(facts)
