@@ -161,6 +161,21 @@ def test_a_tensor_that_cannot_be_used_is_told_why(infer: Infer, changes: dict[st
     assert told in error(answer)
 
 
+def test_whole_numbers_and_truths_may_come_as_floats(infer: Infer) -> None:
+    def visit(**told: Any) -> dict[str, Any]:
+        kinds = {"pages": "INT64", "returning": "BOOL"}
+        row = {"pages": 3, "returning": True, **told}
+        return {
+            "inputs": [{"name": n, "shape": [1], "datatype": kinds[n], "data": [v]} for n, v in row.items()]
+        }
+
+    plain = outputs(infer(visit(), "purchase"))["predict_proba"]["data"]
+    assert outputs(infer(visit(pages=3.0, returning=1.0), "purchase"))["predict_proba"]["data"] == plain
+    assert "no INT64" in error(infer(visit(pages=3.5), "purchase"))
+    assert "no BOOL" in error(infer(visit(returning=2.0), "purchase"))
+    assert "no BOOL" in error(infer(visit(returning=math.nan), "purchase"))
+
+
 def test_a_missing_column_is_named(infer: Infer) -> None:
     columns = [{"name": name, "shape": [1], "datatype": "FP64", "data": [1.0]} for name in NAMES[1:]]
     answer = infer({"inputs": columns})

@@ -131,6 +131,9 @@ def _check_values(tensor: Tensor, refuse: Refuse) -> None:
     datatype = DATATYPES[tensor.datatype]
     values = tensor.values
     kinds = set(map(type, values))
+    if float in kinds - datatype.kinds:  # open-inference-openapi says 3 as 3.0, and true as 1.0
+        values = tensor.values = _unfloated(values, bool if tensor.datatype == "BOOL" else int)
+        kinds = set(map(type, values))
     if not kinds <= datatype.kinds:
         raise refuse("/data", said("holds values that are no {datatype}", datatype=tensor.datatype))
     if datatype.high:
@@ -138,6 +141,11 @@ def _check_values(tensor: Tensor, refuse: Refuse) -> None:
             raise refuse("/data", said("holds values that are no {datatype}", datatype=tensor.datatype))
     elif float in kinds:
         _without_nan(values)
+
+
+def _unfloated(values: list[Any], kind: type) -> list[Any]:
+    """Floats as the values of `kind` that equal them; where there is none they stay."""
+    return [kind(v) if type(v) is float and v.is_integer() and v == kind(v) else v for v in values]
 
 
 def _without_nan(values: list[Any]) -> None:
