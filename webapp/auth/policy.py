@@ -67,6 +67,10 @@ POLICY: dict[str, Roles] = {
     "open_inference.metadata": SIGNED_IN,
     "open_inference.model_ready": SIGNED_IN,
     "open_inference.infer": PREDICTORS,
+    "mlflow.ping": ANYONE,
+    "mlflow.version": SIGNED_IN,
+    "mlflow.invoke_default": PREDICTORS,
+    "mlflow.invoke": PREDICTORS,
     "login.sign_in": ANYONE,
     "login.code": ANYONE,  # who has shown a password in the same browser, which the page checks itself
     "login.reset": ANYONE,  # who has the link
@@ -145,11 +149,13 @@ POLICY: dict[str, Roles] = {
     "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.
-TOKEN_FACES = frozenset({"api", "open_inference"})
+TOKEN_FACES = frozenset({"api", "open_inference", "mlflow"})
 #: Those of other servers' protocols, some of whose clients can show no token.
 WIRE_FACES = TOKEN_FACES - {"api"}
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
-CHECKED_AT_COMMIT = frozenset({"api.predict", "api.predict_default", "open_inference.infer"})
+CHECKED_AT_COMMIT = frozenset(
+    {"api.predict", "api.predict_default", "open_inference.infer", "mlflow.invoke", "mlflow.invoke_default"}
+)
 #: They take so many files, which may be larger than other bodies.
 UPLOADS = {"jobs.new": 1, "submissions.new": 3}
 #: What was typed into these forms is carried through a sign-in, where one is needed to send them.

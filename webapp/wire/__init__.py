@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from flask import Flask, Response
 
 from webapp.extensions import csrf
-from webapp.wire import open_inference
+from webapp.wire import mlflow, open_inference
 from webapp.wire.open_inference import SHORTCUT
 
 __all__ = ["PREFIXES", "SHORTCUTS", "init_app", "refusal"]
 
 SHORTCUTS = [SHORTCUT]
 #: Where the protocols live, and how each tells an error.
-PREFIXES: dict[str, Callable[[Exception], Response]] = {"/v2": open_inference.refuse}
-BLUEPRINTS = [open_inference.blueprint]
+PREFIXES: dict[str, Callable[[Exception], Response]] = {
+    "/v2": open_inference.refuse,
+    **dict.fromkeys(("/invocations", "/ping", "/health", "/version"), mlflow.refuse),
+}
+#: Addresses of MLflow among those of the pages.
+INVOCATIONS = re.compile(r"/models/[^/]+(/[^/]+)?/invocations")
+BLUEPRINTS = [open_inference.blueprint, mlflow.blueprint]
 
 
 def init_app(app: Flask) -> None:
@@ -30,4 +36,4 @@ def refusal(path: str) -> Callable[[Exception], Response] | None:
     for prefix, refuse in PREFIXES.items():
         if path == prefix or path.startswith(f"{prefix}/"):
             return refuse
-    return None
+    return mlflow.refuse if INVOCATIONS.fullmatch(path) else None

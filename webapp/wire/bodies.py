@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import orjson
 from flask import current_app
 
-from webapp.doors import here, raw_body, too_large, whole_object
-from webapp.errors import InvalidInput, Malformed, UnsupportedMedia
+from webapp.doors import here, idempotency_key, raw_body, too_large, whole_object
+from webapp.errors import InvalidInput, Malformed, Problem, UnsupportedMedia
+from webapp.services.predictions import Ask
 from webapp.wording import said
 
 #: zlib's window bits for each Content-Encoding; gzip and zlib are told apart by their first bytes.
 PACKED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 DETAIL_LISTS = 5
+LONGEST_TEXT = 200
 
 
 def sent() -> bytes:
@@ -69,6 +72,23 @@ def _loosely(data: bytes) -> Any:
     except (ValueError, TypeError, RecursionError):
         raise Malformed(said("The body is not JSON that this server can read.")) from None
     return body
+
+
+def text_of(holder: dict[str, Any], name: str, at: str = "#") -> str | None:
+    """A member that is a short string, or None; `at` points to `holder`. Raises InvalidInput."""
+    value = holder.get(name)
+    if value is not None and (type(value) is not str or len(value) > LONGEST_TEXT):
+        told = said("must be a string of at most {most} characters", most=LONGEST_TEXT)
+        raise InvalidInput([Problem(f"{at}/{name}", told)])
+    return value or None
+
+
+def repeatable(ask: Ask, data: bytes) -> None:
+    """Take the Idempotency-Key of this request, if it has one, for the same address and body; raises InvalidInput."""
+    asked, _ = here()
+    if (key := asked.environ.get("HTTP_IDEMPOTENCY_KEY")) is not None:
+        ask.idempotency_key = idempotency_key(key)
+        ask.fingerprint = hashlib.sha256(asked.path.encode() + b"\n" + data).hexdigest()
 
 
 def in_short(error: InvalidInput) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,7 +9,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app
 
 from webapp.auth import actor
-from webapp.doors import Data, client_request_id, desk, here, idempotency_key, json_bytes, json_response, tell
+from webapp.doors import Data, client_request_id, desk, here, json_bytes, json_response, tell
 from webapp.errors import AppError, InvalidInput, Problem
 from webapp.lane import Shortcut
 from webapp.ml.schema import Schema
@@ -18,7 +17,7 @@ from webapp.services import predictions, registry
 from webapp.services.predictions import Ask, Made, Refused
 from webapp.services.registry import ModelDetail
 from webapp.wire import tensors
-from webapp.wire.bodies import in_short, json_object, sent
+from webapp.wire.bodies import in_short, json_object, repeatable, sent, text_of
 from webapp.wire.outputs import Output, outputs, shape
 from webapp.wire.tensors import datatype_of, to_bytes
 from webapp.wording import said
@@ -27,7 +26,6 @@ blueprint = Blueprint("open_inference", __name__, url_prefix="/v2")
 EXTENSIONS = ["binary_tensor_data", "model_repository_index", "statistics"]
 #: Bytes of the JSON where tensors follow it.
 HEADER = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"
-LONGEST_ID = 200
 
 
 @dataclass(slots=True)
@@ -125,9 +123,7 @@ def infer(name: str, version: str | None = None) -> Response:
     frame.ask = ask
     ask.version = version
     ask.correlation = frame.correlation or ask.correlation
-    if (key := asked.environ.get("HTTP_IDEMPOTENCY_KEY")) is not None:
-        ask.idempotency_key = idempotency_key(key)
-        ask.fingerprint = hashlib.sha256(asked.path.encode() + b"\n" + data).hexdigest()
+    repeatable(ask, data)
     answer = _write(ask, predictions.make(desk(), frame.actor, ask))
     return answer if isinstance(answer, Response) else Data(answer)
 
@@ -137,12 +133,12 @@ def _read(name: str, data: bytes, environ: Mapping[str, Any], request_id: str, s
     body = json_object(data[:length])
     ask = Inference(name, (), "wire", request_id, started_ns, many=True)
     ask.body, ask.raw, ask.layout = body, memoryview(data)[length:], ask.rows_for
-    ask.named = _text(body, "id", LONGEST_ID)
+    ask.named = text_of(body, "id")
     ask.correlation = client_request_id(ask.named)
     options = body.get("parameters")
     if isinstance(options, dict):
         ask.binary = options.get("binary_data_output") is True
-        ask.subject = _text(options, "subject", LONGEST_ID)
+        ask.subject = text_of(options, "subject", "#/parameters")
     if body.get("outputs") is not None:
         ask.wanted = _wanted(body["outputs"], ask.binary)
     return ask
@@ -155,14 +151,6 @@ def _json_length(header: str | None, data: bytes) -> int:
         told = said("the header Inference-Header-Content-Length must be the length of the JSON, in bytes")
         raise InvalidInput([Problem("#", told)])
     return int(header)
-
-
-def _text(holder: dict[str, Any], name: str, longest: int) -> str | None:
-    value = holder.get(name)
-    if value is not None and (type(value) is not str or len(value) > longest):
-        told = said("must be a string of at most {most} characters", most=longest)
-        raise InvalidInput([Problem(f"#/{name}", told)])
-    return value or None
 
 
 def _wanted(listed: Any, binary: bool) -> list[tuple[str, bool]] | None:
