@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from webapp.db import Job, Prediction
 from webapp.db.base import session, transaction
-from webapp.errors import Conflict, InvalidInput, ModelFailed, NotAllowed, NotFound, TooMany
+from webapp.errors import Conflict, InvalidInput, KeyReused, ModelFailed, NotAllowed, NotFound, TooMany
 from webapp.services import jobs, model_access, users
 from webapp.services.jobs.presence import Presence
 from webapp.services.jobs.reaping import reap
@@ -419,3 +419,23 @@ def test_a_model_closed_to_its_owner_stops_a_batch(app: Flask, add: Add, actor: 
     jobs.confirm(app.extensions["desk"], actor("alice"), job.id)
     model_access.change("iris", restricted=True, people=["bob"], actor=None)
     assert work(app, job.id).state == "stopped"
+
+
+def test_a_key_that_another_request_takes_meanwhile_leads_to_its_batch(
+    app: Flask, actor: Actors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(fingerprint: str) -> tuple[JobView, bool]:
+        path = tmp_path / "upload"
+        path.write_text(f"{HEADING}\n{ROW}\n")
+        key = jobs.Key("k", fingerprint)
+        return jobs.add_once(
+            app.extensions["desk"], actor("alice"), jobs.Upload(path, "a.csv", "iris", key=key)
+        )
+
+    first, replayed = send("same")
+    monkeypatch.setattr(jobs, "earlier", lambda *_: None)  # asked a moment too early
+    again, replayed_again = send("same")
+    assert (again.id, replayed, replayed_again) == (first.id, False, True)
+    with pytest.raises(KeyReused):
+        send("other")
+    assert [p.name for p in app.extensions["desk"].workshop.folder.glob("job_*")] == [first.id]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Response, url_for
+from werkzeug.http import parse_dict_header
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
@@ -16,6 +17,7 @@ from webapp.doors import desk, here, idempotency_key, json_body, json_bytes, jso
 from webapp.errors import InvalidInput, Problem, pointer_token
 from webapp.lane import Shortcut
 from webapp.services import predictions
+from webapp.services.jobs import JobView, sending
 from webapp.services.predictions import Ask, Made, Refused
 
 FIELDS = frozenset({"inputs", "instances", "version", "alias", "subject", "on_error", "explain"})
@@ -38,10 +40,27 @@ def predict(name: str) -> Response:
             [Problem(f"#/{pointer_token(word)}", told) for word in list(asked.args)[:MOST_NAMED]]
         )
     ask = frame.ask = _read(name, json_body(), asked.environ.get("HTTP_IDEMPOTENCY_KEY"), frame)
+    if ask.many and "HTTP_PREFER" in asked.environ and _prefers_async(asked.environ["HTTP_PREFER"]):
+        return _taken_up(sending.send(desk(), frame.actor, ask))
     made = predictions.make(desk(), frame.actor, ask)
     if ask.many:
         return json_response({"predictions": [presenters.prediction(m) for m in made]})
     return json_response(presenters.prediction(made[0]))
+
+
+def _prefers_async(header: str) -> bool:
+    """Whether the header Prefer asks not to wait (RFC 7240)."""
+    return any(
+        word.partition(";")[0].strip().lower() == "respond-async" for word in parse_dict_header(header)
+    )
+
+
+def _taken_up(job: JobView) -> Response:
+    answer = json_response(presenters.job(job), 202)
+    answer.headers["Location"] = url_for("api.show_job", job_id=job.id)
+    answer.headers["Preference-Applied"] = "respond-async"
+    answer.headers["Vary"] = "Prefer"
+    return answer
 
 
 def _only_row(name: str, data: bytes, _environ: object, request_id: str, started_ns: int) -> Ask | None:
@@ -113,13 +132,14 @@ def _read_options(ask: Ask, body: dict[str, Any], key: str | None) -> None:
             ask.idempotency_key = idempotency_key(key)
         except InvalidInput as error:
             problems += error.problems
-        ask.fingerprint = _fingerprint(ask.model, body)
+        ask.fingerprint = fingerprint(ask.model, body)
     if problems:
         raise InvalidInput(problems)
     ask.version, ask.alias, ask.subject = body.get("version"), body.get("alias"), body.get("subject")
     ask.on_error = body.get("on_error", "all")
 
 
-def _fingerprint(name: str, body: dict[str, Any]) -> str:
-    canonical = orjson.dumps([name, body], option=orjson.OPT_SORT_KEYS)
+def fingerprint(*asked: Any) -> str:
+    """SHA-256 of what is asked, the same however its members are in order."""
+    canonical = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()

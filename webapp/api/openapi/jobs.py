@@ -17,6 +17,7 @@ from webapp.api.openapi.operations import (
     operation,
     request,
 )
+from webapp.api.openapi.predictions import KEY
 from webapp.api.openapi.schemas import (
     COUNT,
     MOMENT,
@@ -85,7 +86,8 @@ def routes(shown: ModelDetail | None) -> Routes:
                 answers={
                     "202": answer("Taken in", ref("Job"), headers={"Location": "Location"}, links=found)
                 },
-                errors=(403, 404),
+                parameters=[KEY],
+                errors=(403, 404, 409),
             ),
             "get": operation(
                 "list_jobs",

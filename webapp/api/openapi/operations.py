@@ -59,6 +59,7 @@ HEADERS: dict[str, Node] = {
         "required": True,
         "schema": {**TEXT, "pattern": "^[0-9]{1,9}$"},
     },
+    "PreferenceApplied": {"description": "RFC 7240.", "required": True, "schema": {"const": "respond-async"}},
     "Authenticate": {"description": "RFC 6750.", "required": True, "schema": TEXT},
     "Allow": {"description": "Methods that the address takes.", "required": True, "schema": TEXT},
 }

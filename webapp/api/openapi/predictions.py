@@ -60,6 +60,12 @@ KEY: Node = {
     "description": "Send the same key again to get the same records instead of new ones; kept for at least 24 hours.",
     "schema": {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
 }
+PREFER: Node = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "RFC 7240: with respond-async, `instances` become a batch, and the answer is 202.",
+    "schema": TEXT,
+}
 _OPTIONS: dict[str, Schema] = {
     "version": {**TEXT, "description": "Number of the version that should answer; default: the live one."},
     "alias": {**TEXT, "description": "Alias of the version that should answer."},
@@ -106,13 +112,18 @@ def _predict(
 ) -> Node:
     words = ("show_prediction", "show_lineage", "prove_prediction", "report_outcome")
     found = {word: link(word, id="$response.body#/id") for word in words}
+    taken = {"Location": "Location", "Preference-Applied": "PreferenceApplied"}
+    follow = {word: link(word, id="$response.body#/id") for word in ("show_job", "show_result", "cancel_job")}
     either = {"oneOf": [ref("Prediction"), ref("Predictions")]}
     return operation(
         operation_id,
         summary,
         body=request({"oneOf": [_one(row), _many(row)]}, example and {"inputs": example}),
-        parameters=[*(parameters or []), KEY],
-        answers={"200": answer("One answer, or one for each row", either, links=found)},
+        parameters=[*(parameters or []), KEY, PREFER],
+        answers={
+            "200": answer("One answer, or one for each row", either, links=found),
+            "202": answer("Taken up as a batch", ref("Job"), headers=taken, links=follow),
+        },
         errors=(403, 404, 409),
     )
 

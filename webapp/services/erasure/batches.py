@@ -7,8 +7,9 @@ from pathlib import PurePath
 
 import orjson
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from webapp.db import Job
+from webapp.db import IdempotencyKey, Job
 from webapp.db.base import session, transaction
 from webapp.db.jobs import ACTIVE
 from webapp.services.clock import now_us
@@ -42,5 +43,16 @@ def clear(desk: Desk, ids: Sequence[str], subjects: Sequence[str]) -> None:
                 ).decode()
             if any(mentions(job.file_name, subject) for subject in subjects):
                 job.file_name = "erased" + PurePath(job.file_name).suffix.lower()[:8]
+            _forget_key(current, job, subjects)
     for id in ids:
         discard(desk.workshop.job(id))
+
+
+def _forget_key(current: Session, job: Job, subjects: Sequence[str]) -> None:
+    """A key's fingerprint is a plain hash of the file, by which a small one could be guessed."""
+    of_job = IdempotencyKey.created_us == job.created_us, IdempotencyKey.record_ids == f'["{job.id}"]'
+    for key in current.scalars(select(IdempotencyKey).where(*of_job)):
+        if any(mentions(key.key, subject) for subject in subjects):
+            current.delete(key)
+        else:
+            key.fingerprint = ""

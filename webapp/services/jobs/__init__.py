@@ -20,6 +20,7 @@ from webapp.services.desk import Desk
 from webapp.services.jobs import presence
 from webapp.services.jobs.files import How
 from webapp.services.jobs.intake import LONGEST_NAME, file_name, not_kept, take_in
+from webapp.services.jobs.once import Key, Taken, earlier, remember
 from webapp.services.jobs.reaping import discard
 from webapp.services.jobs.results import Dialect, head, stream
 from webapp.services.jobs.rows import JobView, read
@@ -31,9 +32,11 @@ from webapp.wording import said
 
 __all__ = [
     "JobView",
+    "Key",
     "Result",
     "Upload",
     "add",
+    "add_once",
     "cancel",
     "confirm",
     "get",
@@ -48,6 +51,8 @@ __all__ = [
 ]
 
 ON_ERROR = ("ask", "row", "all")
+#: Among the options of a batch: what becomes of values in columns that are no features.
+STRICT = {"unknown": "refuse"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,12 @@ class Upload:
     #: subject (a column), delimiter, encoding, decimal; empty where it is to be found out.
     options: Mapping[str, str] | None = None
     on_error: str = "ask"
+    #: Which version answers, instead of `version`.
+    alias: str | None = None
+    #: Whether a row is bad that has a value in a column which is no feature, instead of it being carried along.
+    strict: bool = False
+    #: With which it may be sent again.
+    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +87,23 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> JobView:
 
     Raises NotAllowed, TooMany, NotFound, NotReady, TooLarge and InvalidInput (`#/file` and the names of options).
     """
+    return add_once(desk, actor, upload)[0]
+
+
+def add_once(desk: Desk, actor: Actor, upload: Upload) -> tuple[JobView, bool]:
+    """The same, once for each key: also whether the batch had been there; raises KeyReused, Conflict too."""
     if actor.role not in MAY_PREDICT:
         raise NotAllowed(said("The role {role} reads the record and does not predict.", role=actor.role))
     desk.quota.spend(actor.id)
-    options = _options(upload.options or {})
+    options = _options(upload.options or {}) | (STRICT if upload.strict else {})
     if upload.on_error not in ON_ERROR:
         raise InvalidInput([Problem("#/on_error", said('must be "row" or "all"'))])
     size = upload.path.stat().st_size
     if size > desk.workshop.max_bytes:
         raise too_large(desk)
-    chosen = desk.resolver.find(upload.model, upload.version, actor=actor)
+    if upload.key and (before := earlier(actor.id, upload.key)):
+        return get(actor, before), True
+    chosen = desk.resolver.find(upload.model, upload.version, upload.alias, actor=actor)
     job_id = new_id("job")
     take_in(desk, desk.workshop.job(job_id), {upload.path: "upload"})
     now = now_us()
@@ -106,11 +124,16 @@ def add(desk: Desk, actor: Actor, upload: Upload) -> JobView:
                     moved_us=now,
                 )
             )
+            if upload.key:
+                remember(s, actor.id, upload.key, job_id, now)
+    except Taken as first:
+        discard(desk.workshop.job(job_id))
+        return get(actor, first.job_id), True
     except BaseException:
         discard(desk.workshop.job(job_id))
         raise
     _send(desk, job_id)
-    return get(actor, job_id)
+    return get(actor, job_id), False
 
 
 def too_large(desk: Desk) -> TooLarge:
@@ -161,7 +184,8 @@ def read_again(desk: Desk, actor: Actor, job_id: str, options: Mapping[str, str]
         job = _own(s, actor, job_id)
         if job.state not in ("checked", "refused") or job.removed_us is not None:
             raise Conflict(said("This batch is past its check; upload the file again."))
-        job.options, job.findings = orjson.dumps(wanted).decode(), None
+        kept = STRICT.items() & orjson.loads(job.options).items()
+        job.options, job.findings = orjson.dumps(wanted | dict(kept)).decode(), None
         job.n_rows = job.bad_rows = 0
         _again(job, "checking")
     _send(desk, job_id)

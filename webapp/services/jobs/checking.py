@@ -78,7 +78,12 @@ def kind(text: str) -> str:
 def plan_of(desk: Desk, actor: Actor | None, job: JobView, how: How, names: list[str]) -> Plan:
     """How the file of a job becomes rows of its version; raises NotFound, NotReady."""
     schema = registry.describe(desk.store, job.model, job.version, actor=actor).schema
-    return Plan(schema, names, how, job.options.get("subject", ""))
+    return _plan(schema, names, how, job)
+
+
+def _plan(schema: Schema, names: list[str], how: How, job: JobView) -> Plan:
+    strict = job.options.get("unknown") == "refuse"
+    return Plan(schema, names, how, job.options.get("subject", ""), strict=strict)
 
 
 def check(desk: Desk, actor: Actor, job: JobView, go_on: GoOn) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def check(desk: Desk, actor: Actor, job: JobView, go_on: GoOn) -> dict[str, Any]
     schema = registry.describe(desk.store, job.model, job.version, actor=actor).schema
     how = sniff(upload, job.file_name, job.options, schema)
     names = reading.heading(upload, how, go_on)
-    plan = Plan(schema, names, how, job.options.get("subject", ""))
+    plan = _plan(schema, names, how, job)
     preview = _preview(next(reading.chunks(upload, how, names, size=PREVIEWED, go_on=go_on), None))
     about = {
         "how": how.to_dict(),

@@ -53,7 +53,9 @@ class Sorted:
 class Plan:
     """How the columns of one file become rows of one version."""
 
-    def __init__(self, schema: Schema, names: Sequence[str], how: How, subject: str = "") -> None:
+    def __init__(
+        self, schema: Schema, names: Sequence[str], how: How, subject: str = "", *, strict: bool = False
+    ) -> None:
         self.names = list(names)
         places = {name: i for i, name in enumerate(names)}
         self._schema = schema
@@ -71,6 +73,8 @@ class Plan:
         asked = {*schema.names, subject}
         #: Columns that are no features; they are carried along into the result.
         self.carried = [name for name in names if name not in asked]
+        #: Those in which a value makes a row bad, with their places.
+        self._refused = [(name, places[name]) for name in self.carried] if strict else []
         #: Features without a column that may be missing, or have a default.
         self.left_out = [f.name for f, place in self._features if place is None and not _required(f)]
         #: What keeps the whole file from being used.
@@ -88,6 +92,11 @@ class Plan:
         n, wrong = len(chunk), dict[int, list[Wrong]]()
         for place, detail in chunk.broken.items():
             wrong.setdefault(place, []).append(Wrong("", detail))
+        for name, at in self._refused:
+            told = said("{name} is not a feature of this model; remove it{hint}", name=_quoted(name), hint="")
+            for place, cell in enumerate(chunk.columns[at]):
+                if cell is not ABSENT:
+                    wrong.setdefault(place, []).append(Wrong(name, told))
         columns = [self._column(chunk, i, wrong) for i in range(len(self._features))]
         subjects = self._subjects(chunk, wrong)
         checked = check_columns(self._schema, columns)
@@ -202,6 +211,10 @@ def _each(
         if answer[1]:
             failed[i] = answer[1]
     return values, failed
+
+
+def _quoted(name: str) -> str:
+    return f"“{_shown(name)}”"
 
 
 def _shown(text: str) -> str:
