@@ -34,8 +34,8 @@ def list_releases(name: str) -> Response:
 @api.get("/models/<name>/live")
 def show_live(name: str) -> Response:
     """The version that answered at `?at=`; now, if left out."""
-    text = request.args.get("at", "")
-    at_us = time_of(text, "#/at") if text else now_us()
+    text = request.args.get("at")
+    at_us = now_us() if text is None else time_of(text, "#/at")
     for release in releases.history(name, actor=actor()):
         if release.at_us <= at_us:
             return json_response(presenters.release(release))

@@ -21,6 +21,7 @@ from webapp.api.openapi.predictions import KEY
 from webapp.api.openapi.schemas import (
     COUNT,
     MOMENT,
+    NAME,
     NUMBER,
     TEXT,
     body_of,
@@ -60,7 +61,7 @@ SCHEMAS = {
     )
 }
 _FORM = body_of(
-    {"file": {**TEXT, "format": "binary", "description": "CSV or Parquet."}, "model": TEXT},
+    {"file": {**TEXT, "format": "binary", "description": "CSV or Parquet."}, "model": NAME},
     {
         "version": TEXT,
         "subject": {**TEXT, "description": "The column that holds each record's subject."},

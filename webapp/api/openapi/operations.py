@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from webapp.api.openapi.schemas import TEXT, Schema, object_of, ref
+from webapp.api.openapi.schemas import NAME, TEXT, Schema, object_of, ref
 from webapp.doors import METHOD, STATUS, UNEXPECTED
 
 Node = dict[str, Any]
@@ -165,7 +165,7 @@ def parameters(model: str | None) -> dict[str, Node]:
     """Parameters that several operations take, by the name among the components; `model` is one to show."""
     shown = {"example": model} if model else {}
     return {
-        "Model": in_path("model", {**TEXT, "maxLength": 63}, **shown),
+        "Model": in_path("model", NAME, **shown),
         "Version": in_path("version", NUMBER_OF_VERSION, **({"example": "1"} if model else {})),
         "Limit": in_query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
         "Cursor": in_query("cursor", TEXT, description="`next_cursor` of the page before."),

@@ -67,17 +67,22 @@ PREFER: Node = {
     "schema": TEXT,
 }
 _OPTIONS: dict[str, Schema] = {
-    "version": {**TEXT, "description": "Number of the version that should answer; default: the live one."},
-    "alias": {**TEXT, "description": "Alias of the version that should answer."},
+    "version": {
+        **maybe(TEXT),
+        "description": "Number of the version that should answer; default: the live one.",
+    },
+    "alias": {**maybe(TEXT), "description": "Alias of the version that should answer."},
     "subject": {
-        **TEXT,
+        **maybe(TEXT),
         "minLength": 1,
         "maxLength": 200,
         "pattern": f"^{SUBJECT.pattern}$",
         "description": "Pseudonym of whom it is about.",
     },
     "on_error": {"enum": ["all", "row"], "description": "Whether a bad row refuses all of `instances`."},
+    "explain": {"const": False, "description": "Explanations are not available yet."},
 }
+_BOTH: Schema = {"required": ["version", "alias"], "properties": {"version": TEXT, "alias": TEXT}}
 _ANY_ROW: Schema = {"type": "object", "description": "feature name: value"}
 
 
@@ -137,4 +142,4 @@ def _many(row: Schema) -> Schema:
 
 
 def _either(body: Schema) -> Schema:
-    return {**body, "not": {"required": ["version", "alias"]}}
+    return {**body, "not": _BOTH}

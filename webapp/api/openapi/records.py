@@ -32,14 +32,22 @@ from webapp.services.filters import LONGEST, WORDS
 from webapp.services.registry import ModelDetail
 
 TAG, ABOUT = "records", "Answers that were given, and what turned out to be true."
-_PLAIN: Schema = {**TEXT, "maxLength": LONGEST, "pattern": "^[!-~]*$"}
-_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_PLAIN: Schema = {**TEXT, "maxLength": LONGEST}
+_SHARE: Schema = {
+    **TEXT,
+    "pattern": "^(|0{0,19}[01]|0{0,3}[.,][0-9]{1,17}|0{0,2}1[.,]0{1,17})$",
+    "description": "From 0 to 1.",
+}
+_TIME: Schema = {**TIME, "pattern": f"^$|{TIME['pattern']}"}
+#: Forms send what was left empty, too.
 _FILTERS: dict[str, Schema] = {
-    "version": {**TEXT, "pattern": "^[0-9]{1,8}$"},
-    "from": TIME,
-    "to": TIME,
-    "warned": {"enum": ["yes", "no"]},
-    "state": {"enum": ["active", "restricted", "erased"]},
+    "version": {**TEXT, "pattern": "^[0-9]{0,8}$"},
+    "from": _TIME,
+    "to": _TIME,
+    "warned": {"enum": ["", "yes", "no"]},
+    "state": {"enum": ["", "active", "restricted", "erased"]},
+    "reviewed": {"enum": ["", "yes", "no", "confirmed", "overridden"]},
+    "outcome": {"enum": ["", "yes", "no", "agrees", "differs"]},
     "score_from": _SHARE,
     "score_to": _SHARE,
 }

@@ -14,7 +14,7 @@ from webapp.api.openapi.operations import (
     operation,
     request,
 )
-from webapp.api.openapi.schemas import FLAG, MOMENT, TEXT, body_of, list_of, maybe, object_of, ref
+from webapp.api.openapi.schemas import FLAG, MOMENT, NAME, TEXT, body_of, list_of, maybe, object_of, ref
 from webapp.services.registry import ModelDetail
 
 TAG, ABOUT = "releases", "Which version answers, who decided so, and when."
@@ -103,7 +103,7 @@ def _changing(shown: ModelDetail | None) -> Routes:
     done = answer("Done", ref("Released"), headers=_TAGGED)
     waiting = {"decide": link("decide", **FROM_PATH, request="$response.body#/request")}
     asked = answer("Waits for a second person", ref("Released"), headers=_TAGGED, links=waiting)
-    alias = in_path("alias", {**TEXT, "maxLength": 63}, **({"example": "candidate"} if shown else {}))
+    alias = in_path("alias", NAME, **({"example": "candidate"} if shown else {}))
     other = {"version": "2"}
     return {
         "/models/{model}/promote": {

@@ -9,6 +9,8 @@ Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+#: Of a model or an alias.
+NAME: Schema = {**TEXT, "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
 FLAG: Schema = {"type": "boolean"}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 MOMENT: Schema = {**TEXT, "format": "date-time"}

@@ -79,7 +79,7 @@ _FORM = body_of(
     {
         "model": {**_FILE, "description": "The model: skops or ONNX."},
         "data": {**_FILE, "description": "Training sample with the target: CSV or Parquet."},
-        "target": {**TEXT, "description": "The column that the model predicts."},
+        "target": {**TEXT, "minLength": 1, "description": "The column that the model predicts."},
     },
     {
         "test": {**_FILE, "description": "Rows that the model has not seen, for the scores."},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webapp.api.openapi.operations import Routes, answer, link, operation, request
-from webapp.api.openapi.schemas import TEXT, body_of, object_of, ref
+from webapp.api.openapi.schemas import TEXT, body_of, maybe, object_of, ref
 from webapp.services.registry import ModelDetail
 
 TAG, ABOUT = "tokens", "Sign in, renew, sign out."
@@ -18,7 +18,7 @@ SCHEMAS = {
     )
 }
 _OTP = {
-    **TEXT,
+    **maybe(TEXT),
     "description": "Code of the second factor, or a recovery code; where it is needed and left out, the answer is 401.",
 }
 _LOGIN = body_of({"username": TEXT, "password": {**TEXT, "format": "password"}}, {"otp": _OTP})

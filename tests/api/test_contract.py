@@ -1,0 +1,49 @@
+"""The API keeps to its description, whoever asks: generated requests and sequences, with every check there is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api import contract
+from tests.server import Server, serve
+
+ROLES = {"admin": "dave", "publisher": "paula", "analyst": "alice", "auditor": "carol", "anonymous": None}
+#: Whoever it is, what is sent at the limits of parameters is the same; the everyday run sends it as who may the most.
+SHORT = {role: contract.configuration(3, 10, coverage=role == "admin") for role in ROLES}
+LONG = contract.configuration(100, 500)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_generated_requests_find_the_contract_kept(server: Server, role: str) -> None:
+    found = keep(server, role, SHORT[role])
+    assert found.requests["fuzzing"] >= 100
+    assert found.sequences >= 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_hundred_requests_an_operation_find_it_kept(server: Server, role: str) -> None:
+    found = keep(server, role, LONG)
+    print(role, f"{found.seconds:.0f} s", dict(found.requests), found.sequences, dict(found.statuses))
+    assert found.sequences >= 500
+
+
+@pytest.fixture(scope="module")
+def server(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("contract") / "data"
+    shutil.copytree(furnished, folder)
+    with serve(folder, JOB_WORKER="true", WORKERS="1") as running:
+        yield running
+
+
+def keep(server: Server, role: str, config: dict[str, object]) -> contract.Outcome:
+    name = ROLES[role]
+    tokens = (server.login(name), server.login(name)) if name else (None, None)
+    found = contract.run(server.address, config, *tokens)
+    assert not found.failures, "\n\n".join(f"{name}\n{told}" for name, told in found.failures.items())
+    return found
