@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-TEXT = {"type": "string"}
-CURSOR_REF = {"$ref": "#/components/parameters/Cursor"}
-TAG = {"description": "Changes with what is answered.", "schema": {**TEXT, "pattern": '^"[!#-~]+"$'}}
-LINKS = {
-    "description": "RFC 8288: first, and next and prev where there are such pages.",
-    "schema": TEXT,
-}
-SEEN = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "The ETag of an earlier answer; nothing is sent where it is still the one of now.",
-    "schema": TEXT,
+from webapp.api.openapi.operations import CURSOR, JSON
+
+LINK = {"Link": {"$ref": "#/components/headers/Link"}}
+TAG = {"ETag": {"$ref": "#/components/headers/Tag"}}
+SEEN = {"$ref": "#/components/parameters/IfNoneMatch"}
+UNCHANGED = {
+    "description": "Nothing has changed",
+    "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}, **TAG},
 }
 
 
@@ -29,13 +25,13 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(operation: dict[str, Any]) -> dict[str, Any]:
-    answers, named = operation["responses"], operation.get("parameters", [])
-    if "application/json" not in answers.get("200", {}).get("content", {}):
+    answers, named = operation["responses"], operation["parameters"]
+    if JSON not in answers["200"].get("content", {}):
         return operation
-    links = {"Link": LINKS} if CURSOR_REF in named else {}
-    tag = {"ETag": TAG}
-    read = {
-        "200": {**answers["200"], "headers": {**answers["200"].get("headers", {}), **tag, **links}},
-        "304": {"description": "Nothing has changed", "headers": tag},
+    links = LINK if {"$ref": f"#/components/parameters/{CURSOR}"} in named else {}
+    told = {**answers["200"], "headers": {**TAG, **answers["200"]["headers"], **links}}
+    return {
+        **operation,
+        "parameters": [*named, SEEN],
+        "responses": {**answers, "200": told, "304": UNCHANGED},
     }
-    return {**operation, "parameters": [*named, SEEN], "responses": {**answers, **read}}

@@ -53,7 +53,16 @@ HEADERS: dict[str, Node] = {
         "required": True,
         "schema": {**TEXT, "pattern": '^"[0-9]{1,10}"$'},
     },
-    "Link": {"description": "RFC 8288: the first page and, where there is one, the next.", "schema": TEXT},
+    "Tag": {
+        "description": "Changes with what is answered.",
+        "required": True,
+        "schema": {**TEXT, "pattern": '^"[!#-~]+"$'},
+    },
+    "Link": {
+        "description": "RFC 8288: first, and next and prev where there are such pages.",
+        "required": True,
+        "schema": TEXT,
+    },
     "RetryAfter": {
         "description": "Seconds after which to try again.",
         "required": True,
@@ -169,6 +178,12 @@ def parameters(model: str | None) -> dict[str, Node]:
         "Version": in_path("version", NUMBER_OF_VERSION, **({"example": "1"} if model else {})),
         "Limit": in_query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
         "Cursor": in_query("cursor", TEXT, description="`next_cursor` of the page before."),
+        "IfNoneMatch": {
+            "name": "If-None-Match",
+            "in": "header",
+            "schema": TEXT,
+            "description": "The ETag of an earlier answer; nothing is sent where it is still the one of now.",
+        },
         "IfMatch": {
             "name": "If-Match",
             "in": "header",

@@ -127,7 +127,7 @@ _WORDS = ("show_prediction", "show_lineage", "prove_prediction")
 def routes(_shown: ModelDetail | None) -> Routes:
     """Path → method → operation."""
     of_first = {word: link(word, id="$response.body#/data/0/id") for word in _WORDS}
-    page = answer("A page", page_of("Record"), headers={"Link": "Link"}, links=of_first)
+    page = answer("A page", page_of("Record"), links=of_first)
     return {
         "/predictions": {
             "get": operation(
