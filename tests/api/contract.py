@@ -12,7 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
 # What schemathesis takes for an answer to a good request and to a bad one, and what an operation may say besides.
-GOOD = ["2xx", "401", "403", "404", "409"]
+GOOD = ["2xx", "304", "401", "403", "404", "409"]
 BAD = ["400", "401", "403", "404", "405", "409", "415", "422", "428"]
 #: Which cursors were given out, and that one filter may not exceed another, a description cannot say.
 PAGES = "^(list_predictions|list_jobs|list_submissions)$"
