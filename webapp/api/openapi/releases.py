@@ -100,7 +100,8 @@ def _looking() -> Routes:
 
 
 def _changing(shown: ModelDetail | None) -> Routes:
-    done = answer("Done", ref("Released"), headers=_TAGGED)
+    proved = {"prove_event": link("prove_event", id="$response.body#/event")}
+    done = answer("Done", ref("Released"), headers=_TAGGED, links=proved)
     waiting = {"decide": link("decide", **FROM_PATH, request="$response.body#/request")}
     asked = answer("Waits for a second person", ref("Released"), headers=_TAGGED, links=waiting)
     alias = in_path("alias", NAME, **({"example": "candidate"} if shown else {}))

@@ -92,7 +92,7 @@ _FORM = body_of(
     },
 )
 #: Files as curl names them, for no model fits into a document.
-_EXAMPLE = {"model": "@model.skops", "data": "@train.csv", "target": "species"}
+_EXAMPLE = {"model": "@model.skops", "data": "@train.csv", "target": "target"}
 
 
 def routes(_shown: ModelDetail | None) -> Routes:
