@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     rate_limit_address: int = Field(
         60_000, ge=0, description="Requests of programs a minute per network address; 0 switches it off."
     )
+    max_wait_seconds: float = Field(
+        1,
+        ge=0,
+        le=60,
+        description="A program that would wait longer for its turn is refused at once with 503; 0 refuses nobody.",
+    )
     queue_url: str = Field(
         "",
         pattern="^$|^(postgresql|redis|rediss)[+a-z0-9]*://",

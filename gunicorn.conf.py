@@ -103,6 +103,12 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["follow"]()
     worker.wsgi.extensions["meter_reader"].follow("web")
     worker.wsgi.extensions["tracing"].start(settings.version)
+    if settings.max_wait_seconds:
+        from webapp.admission import (
+            Admission,
+        )  # with Flask, which must not be loaded before gevent has its way
+
+        worker.wsgi = Admission(worker.wsgi, settings.max_wait_seconds)
     bound_memory()
     # What is loaded by now stays; looking through it again and again for garbage cost a third of the speed.
     gc.collect()

@@ -12,6 +12,7 @@ EVERYWHERE = {"wording"}
 FOUNDATION = {"services", "auth", "doors", "errors", "extensions"}
 ALLOWED = {
     "app": FOUNDATION | {"web", "api", "wire", "cli", "headers", "lane", "observability", "ml", "db"},
+    "admission": {"auth", "doors", "errors", "headers", "observability", "wire", "worker"},
     "preparation": {"services", "ml", "db", "doors", "extensions"},
     "web": FOUNDATION | {"ml.schema"},
     "api": FOUNDATION | {"headers", "lane"},

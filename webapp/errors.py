@@ -149,3 +149,12 @@ class NotReady(AppError):
     def __init__(self, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Overloaded(NotReady):
+    """More is asked at once than can be answered in time."""
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(
+            said("More is asked at once than can be answered in time; try again in a moment."), retry_after
+        )

@@ -48,7 +48,7 @@ def send(
     start_response: StartResponse,
 ) -> Iterable[bytes]:
     """A private JSON answer with status 200, completed and on its way without a Response in between."""
-    start_response("200 OK", [*JSON, ("Content-Length", str(len(body))), *more, *_own(request_id, environ)])
+    start_response("200 OK", [*JSON, ("Content-Length", str(len(body))), *more, *own(request_id, environ)])
     return [body]
 
 
@@ -61,7 +61,7 @@ def add(response: Response) -> Response:
 def complete(response: Response, request_id: str, environ: WSGIEnvironment) -> None:
     """Add what every answer carries."""
     headers = response.headers
-    headers.extend(_own(request_id, environ))
+    headers.extend(own(request_id, environ))
     if type(response) is not Data:
         headers.extend(PAGE if response.mimetype == "text/html" else DATA)
         if not headers.get("Cache-Control", "").startswith("public"):
@@ -69,7 +69,7 @@ def complete(response: Response, request_id: str, environ: WSGIEnvironment) -> N
                 headers.setdefault(name, value)
 
 
-def _own(request_id: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+def own(request_id: str, environ: WSGIEnvironment) -> list[tuple[str, str]]:
     """What depends on the request."""
     own = [("X-Request-Id", request_id)]
     return [*own, SECURE] if environ["wsgi.url_scheme"] == "https" else own

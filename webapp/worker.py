@@ -11,14 +11,16 @@ import socket
 import time
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent
 from gevent import Timeout
 from gevent.hub import Hub
+from gevent.server import StreamServer
 from gunicorn import util
 from gunicorn.http import message, parser, wsgi
 from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
 #: Heads remembered for each connection, and the longest: programs differ in Content-Length only. At worst, hostile
@@ -37,6 +39,10 @@ UNREAD = 256 * 1024
 TOGETHER = 64 * 1024
 #: For the client to read its answer in, while it is still sending, before the connection is closed.
 LINGER_SECONDS = 5.0
+#: Seconds: turns of the loop that are long, from one new connection to the next; longer than that, there was none.
+LONG_TURNS = (0.005, 1.0)
+#: New connections that are taken at a turn where turns are long.
+CROWD = 100
 #: Seconds: the shortest sleep that is one, so that sockets are looked at.
 BREATH = 1e-6
 _OWN = ("wsgi.input", "wsgi.early_hints")
@@ -54,6 +60,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         parser.RequestParser.finish_body = _finish_body
         wsgi.Response = Response
         wsgi.create = create
+        ggevent.StreamServer = Server
         util.http_date = _date
         Hub.print_exception = _log_exception
         super().init_process()
@@ -73,11 +80,32 @@ class Worker(GeventWorker):  # type: ignore[misc]
         gevent.spawn(_hang_up)  # not in the signal's own stack, where nothing may wait
 
 
+class Server(StreamServer):  # type: ignore[misc]
+    """Takes one new connection at a turn of the loop, so that each worker gets some; where turns are long, more.
+
+    One by one, as gunicorn has it where there are several workers, a crowd would wait for seconds under load.
+    """
+
+    _taken = 0.0
+
+    @property
+    def max_accept(self) -> int:
+        now = time.monotonic()
+        turn, self._taken = now - self._taken, now
+        return CROWD if LONG_TURNS[0] < turn < LONG_TURNS[1] else 1
+
+    @max_accept.setter
+    def max_accept(self, _number: int) -> None:
+        """What gunicorn wants is not taken over."""
+
+
 class Unreader(SocketUnreader):  # type: ignore[misc]
     """What a connection sends, in time or not at all (TimeoutError)."""
 
     #: When the body must be there, as of time.monotonic; None: another clock runs for the wait between requests.
     until: float | None = None
+    #: How many wait for a piece of a body in this process.
+    awaited: ClassVar[int] = 0
     #: How long who sends on after the answer is listened to.
     linger = LINGER_SECONDS
     #: Slept between the pieces of a body. With 0, gevent looks for what others have sent only now and then.
@@ -105,8 +133,12 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         left = self.until - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        with Timeout(left, TimeoutError):
-            return bytes(super().chunk(size_hint))
+        Unreader.awaited += 1
+        try:
+            with Timeout(left, TimeoutError):
+                return bytes(super().chunk(size_hint))
+        finally:
+            Unreader.awaited -= 1
 
 
 class Request(message.Request):  # type: ignore[misc]

@@ -40,6 +40,7 @@ STATUS: dict[type[AppError], Status] = {
     errors.PreconditionNeeded: Status(428, "precondition-needed", said("A condition is needed")),
     errors.TooMany: Status(429, "too-many", said("Too many requests")),
     errors.NotReady: Status(503, "not-ready", said("Not ready")),
+    errors.Overloaded: Status(503, "overloaded", said("Too much is asked at once")),
 }
 UNEXPECTED = Status(500, "unexpected", said("Something went wrong here"))
 METHOD = Status(405, "method-not-allowed", said("Method not allowed"))
