@@ -53,8 +53,8 @@ class Server:
             return []
 
     def serving(self) -> list[int]:
-        """Those of them that have answered a request; each keeps its counts in a file of its own."""
-        return [p for p in self.workers() if any(name.endswith(f"_{p}.db") for name in _open_files(p))]
+        """Those of them that have answered a request; each keeps its counts in a file of its own, a second later."""
+        return [p for p in self.workers() if f"histogram_{p}.db" in _open_files(p)]
 
     def connect(self, timeout: float = 30.0) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)

@@ -44,6 +44,12 @@ def test_a_secret_that_somebody_made_up_is_refused(load: Load, text: str) -> Non
         load(SECRET_KEY=text)
 
 
+def test_the_token_for_metrics_is_no_word_either(load: Load) -> None:
+    with pytest.raises(SystemExit):
+        load(METRICS_TOKEN="metrics")
+    assert load().metrics_token.get_secret_value() == ""  # none is made: other machines may not ask
+
+
 def test_a_random_secret_may_hold_a_word(load: Load) -> None:
     text = "q3Xr8vT1kLz0pWdEv7NcYbHs5GmJ2fAu"
     assert load(SECRET_KEY=text).secret_key.get_secret_value() == text

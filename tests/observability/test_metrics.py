@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -157,7 +158,16 @@ def test_hits_and_misses_of_the_cache_are_counted(app: Flask, client: FlaskClien
     assert (risen(client, before, name % "hit"), risen(client, before, name % "miss")) == (2, 1)
 
 
-def test_nothing_is_lost_between_threads() -> None:
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_nothing_is_lost_between_threads(restless: None) -> None:
     meters, taken = Meters(), []
     done = threading.Event()
 

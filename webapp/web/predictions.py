@@ -56,6 +56,11 @@ class Change(NamedTuple):
     now: Any
 
 
+def _count(model: str, error: AppError) -> None:
+    desk().failures.note(model, error)
+    desk().meters.refused(error)
+
+
 @blueprint.route("/models/<name>/predict", methods=["GET", "POST"])
 def form(name: str) -> Response | Page:
     """The form of the version that answers or of `?version=`: empty, with an example, or beside `?record=`."""
@@ -64,13 +69,13 @@ def form(name: str) -> Response | Page:
         return _page(model, *_asked(model))
     form = ModelForm(model.schema, request.form, tag(), request.files)
     if changed := _changed_meanwhile(model, form):
-        desk().failures.note(model.name, Conflict(changed))
+        _count(model.name, Conflict(changed))
         return _page(model, form, Beside(failed=changed)), 409, {}
     try:
         if form.valid():
             return redirect(_address(model, record=_make(model, form).id, before=form.before or None))
         # The service counts what it refuses itself, and never hears of this one.
-        desk().failures.note(model.name, InvalidInput([Problem("#/inputs", "cannot be used")]))
+        _count(model.name, InvalidInput([Problem("#/inputs", "cannot be used")]))
     except InvalidInput as error:
         form.refuse(error.problems)
     except (BadArtifact, ModelFailed, NotReady, TooMany) as error:
