@@ -67,7 +67,7 @@ def test_who_would_wait_for_long_is_told_when_to_come_again(gate: Admission) -> 
         answers = crowd(gate, *[("a", PREDICT)] * 60)
     statuses = Counter(status for status, _, _ in answers)
     assert set(statuses) == {200, 503} and statuses[503] > 30
-    status, headers, body = next(answer for answer in answers if answer[0] == 503)
+    _, headers, body = next(answer for answer in answers if answer[0] == 503)
     told = json.loads(body)
     assert (told["type"], told["status"]) == ("/api/v1/docs/errors#overloaded", 503)
     assert told["instance"].endswith(headers["X-Request-Id"]) and len(headers["X-Request-Id"]) == 24

@@ -12,6 +12,7 @@ from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.http import message, parser, wsgi
+from gunicorn.http.body import ChunkedReader
 from gunicorn.http.unreader import IterUnreader, SocketUnreader
 
 from webapp import worker
@@ -245,4 +246,4 @@ def test_the_date_is_that_of_the_second(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_is_replaced_is_still_there_in_gunicorn() -> None:
     assert parser.RequestParser.mesg_class is message.Request and parser.SocketUnreader is SocketUnreader
-    assert callable(wsgi.create) and callable(util.http_date)
+    assert message.ChunkedReader is ChunkedReader and callable(wsgi.create) and callable(util.http_date)

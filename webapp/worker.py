@@ -11,6 +11,7 @@ import socket
 import time
 from contextlib import suppress
 from functools import lru_cache
+from math import inf
 from typing import Any, ClassVar
 
 import gevent
@@ -19,6 +20,8 @@ from gevent.hub import Hub
 from gevent.server import StreamServer
 from gunicorn import util
 from gunicorn.http import message, parser, wsgi
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import InvalidChunkSize
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
@@ -37,8 +40,11 @@ UNREAD = 256 * 1024
 #: Bytes of an answer that are copied to go with its head. A file in memory may be sent to hundreds at once who take it
 #: slowly: each would have a copy of its own.
 TOGETHER = 64 * 1024
-#: For the client to read its answer in, while it is still sending, before the connection is closed.
-LINGER_SECONDS = 5.0
+#: For the client to read its answer in, while it is still sending, before the connection is closed; and how much it
+#: may send meanwhile, where it has not been given more time.
+LINGER_SECONDS, LINGER_BYTES = 5.0, 16 * 2**20
+#: Chunks of a body that may be of any size; of more, the average size in bytes must be this. Each costs microseconds.
+ANY_CHUNKS, AVERAGE_CHUNK = 10_000, 64
 #: Seconds: turns of the loop that are long, from one new connection to the next; longer than that, there was none.
 LONG_TURNS = (0.005, 1.0)
 #: New connections that are taken at a turn where turns are long.
@@ -60,6 +66,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         parser.RequestParser.finish_body = _finish_body
         wsgi.Response = Response
         wsgi.create = create
+        message.ChunkedReader = Chunks
         ggevent.StreamServer = Server
         util.http_date = _date
         Hub.print_exception = _log_exception
@@ -173,6 +180,25 @@ class Request(message.Request):  # type: ignore[misc]
         unreader.until = time.monotonic() + BODY_SECONDS
 
 
+class Chunks(ChunkedReader):  # type: ignore[misc]
+    """A body in chunks; raises InvalidChunkSize where many are so small that they cost more than they hold."""
+
+    _chunks = _bytes = 0
+    #: Where the next request begins cannot be told.
+    broken = False
+
+    def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> tuple[int, bytes | None]:
+        """The size of the next chunk, and what follows."""
+        self.broken = True
+        size, rest = super().parse_chunk_size(unreader, data)
+        self._chunks += 1
+        self._bytes += size
+        if self._chunks > ANY_CHUNKS and size and self._bytes < self._chunks * AVERAGE_CHUNK:
+            raise InvalidChunkSize(b"%d" % size)
+        self.broken = False
+        return size, rest
+
+
 class Response(wsgi.Response):  # type: ignore[misc]
     """An answer whose head leaves together with the first of its body: one packet, one call of the kernel."""
 
@@ -240,7 +266,8 @@ def create(req: Any, sock: Any, client: Any, server: Any, cfg: Any) -> tuple[Res
 
 def _finish_body(self: Any) -> bool:
     with suppress(OSError):  # too slow, or gone
-        if _drain(self, max_bytes=UNREAD):
+        broken = self.mesg is not None and getattr(self.mesg.body.reader, "broken", False)
+        if not broken and _drain(self, max_bytes=UNREAD):
             return True
         _linger(self.unreader)
     return False
@@ -248,10 +275,11 @@ def _finish_body(self: Any) -> bool:
 
 def _linger(unreader: Any) -> None:
     """Take in what still comes: closing on it would reset the connection, and the answer with it."""
-    sock = unreader.sock
+    sock, left = unreader.sock, LINGER_BYTES if unreader.linger == LINGER_SECONDS else inf
     sock.shutdown(socket.SHUT_WR)
     with Timeout(unreader.linger, False):
-        while sock.recv(65536):
+        while left > 0 and (data := sock.recv(65536)):
+            left -= len(data)
             gevent.sleep(BREATH)  # as in Unreader.chunk
 
 

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import quantiles
 from typing import NamedTuple
 
@@ -118,6 +119,7 @@ class Stream:
         self._waiting: deque[float] = deque()
         self._tries: Counter[float] = Counter()
         self._open = self._sent = self._pending = 0
+        self._connecting: set[asyncio.Future[None]] = set()
 
     async def run(self, seconds: float) -> Poured:
         """Send for so long, and wait for what is under way."""
@@ -151,7 +153,8 @@ class Stream:
         self._waiting.append(due)
         if not self._idle and self._open < self._most:
             self._open += 1
-            asyncio.ensure_future(self._connect())
+            self._connecting.add(task := asyncio.ensure_future(self._connect()))
+            task.add_done_callback(self._connecting.discard)
         self._serve()
 
     async def _connect(self) -> None:
@@ -227,6 +230,5 @@ def resident_mb(pids: Sequence[int]) -> float:
     """Memory of the processes now, in MB."""
     pages = 0
     for pid in pids:
-        with open(f"/proc/{pid}/statm") as file:
-            pages += int(file.read().split()[1])
+        pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
