@@ -103,3 +103,7 @@ def test_each_protocol_is_refused_in_its_own_words(gate: Admission, monkeypatch:
     assert (
         status == 503 and headers["Content-Type"] == "application/json" and set(json.loads(body)) == {"error"}
     )
+
+
+def test_hooks_of_the_server_find_the_application_behind_it(app: Flask, gate: Admission) -> None:
+    assert gate.extensions is app.extensions

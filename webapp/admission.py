@@ -44,6 +44,8 @@ class Admission:
     """WSGI application in front of `app` in a worker: who would wait for longer than `seconds` is refused with 503."""
 
     def __init__(self, app: Flask, seconds: float) -> None:
+        #: Those of the application, which the hooks of gunicorn.conf.py look for.
+        self.extensions = app.extensions
         self._app = app
         self._behind: WSGIApplication = app
         self._seconds = seconds
@@ -53,7 +55,7 @@ class Admission:
         self._lines: dict[Hashable, deque[Event]] = {}
         #: When there were no lines last; None while there are none.
         self._standing_since: float | None = None
-        self._inside, self._finished, self._room = 0, 0, MOST // 4
+        self._inside, self._finished, self._room = 0, 0, 4 * FEWEST
         #: Under pressure, lately: seconds, and how many requests were finished.
         self._spent, self._done = 0.0, 0.0
         #: From one finished request to the next.
