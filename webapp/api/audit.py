@@ -13,7 +13,8 @@ from webapp.services import sealing
 from webapp.services.sealing import proofs
 from webapp.wording import said
 
-LONGEST = 18
+#: Digits of a size: what programs count in floating point is exact so far.
+LONGEST = 15
 
 
 @api.get("/predictions/<record_id>/proof")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app, request
+from flask import Response, current_app, request, url_for
 
 from webapp.api import presenters
 from webapp.api.blueprint import api
@@ -67,4 +67,6 @@ def report_outcome(record_id: str) -> Response:
         raise InvalidInput(problems)
     told = outcomes.report(desk().store, actor(), record_id, body["actual"], "api")
     found = history.get(actor(), record_id)
-    return json_response({"id": record_id, **presenters.outcome(told, found)}, 201)
+    answer = json_response({"id": record_id, **presenters.outcome(told, found)}, 201)
+    answer.headers["Location"] = url_for("api.show_prediction", record_id=record_id)
+    return answer

@@ -7,7 +7,7 @@ from webapp.api.openapi.schemas import COUNT, MOMENT, SHA256, TEXT, Schema, list
 from webapp.services.registry import ModelDetail
 
 TAG, ABOUT = "audit", "Evidence that the record was not changed."
-SIZE: Schema = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
+SIZE: Schema = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
 SCHEMAS = {
     "Proof": object_of(
         {

@@ -162,7 +162,7 @@ def routes(_shown: ModelDetail | None) -> Routes:
                 "Report what turned out to be true",
                 body=request(_ACTUAL, {"actual": "setosa"}),
                 parameters=[ID],
-                answers={"201": answer("Kept", ref("Outcome"))},
+                answers={"201": answer("Kept", ref("Outcome"), headers={"Location": "Location"})},
                 errors=(403, 404, 409),
             )
         },
