@@ -27,7 +27,7 @@ class Server:
     """A running server; its log is `log`, its data folder `folder`."""
 
     def __init__(self, folder: Path, log: Path, environment: dict[str, str]) -> None:
-        self.folder, self.log, self.port = folder, log, _free_port()
+        self.folder, self.log, self.port = folder, log, free_port()
         settings = {"DATA_DIR": str(folder), "PORT": str(self.port), "DEMO": "false", "RATE_LIMIT": "0"}
         settings["JOB_WORKER"] = "false"  # a test that wants one says so
         with log.open("ab") as output:
@@ -132,7 +132,8 @@ def eventually(true: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - begun
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on just now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -24,7 +24,7 @@ from parecer_client.progress import Told, bar
 from tests.client.scripted import Reply, scripted
 from tests.client.test_predict import ROW
 from tests.conftest import password
-from tests.server import Server, _free_port
+from tests.server import Server, free_port
 
 Desk = Callable[[str], Client]
 ANSWER = Reply(200, {"id": "pred_1"})
@@ -104,7 +104,7 @@ def test_who_has_a_second_factor_is_asked_for_the_code(waits: list[float]) -> No
 
 def test_no_desk_at_the_address_is_said_so(waits: list[float]) -> None:
     with pytest.raises(NotReachable, match="is it running"):
-        Client(f"http://127.0.0.1:{_free_port()}", "t").models()
+        Client(f"http://127.0.0.1:{free_port()}", "t").models()
     assert len(waits) == transport.ATTEMPTS - 1
     for wrong in ("localhost:5000", "/desk", "ftp://x"):
         with pytest.raises(ValueError, match="no address of a desk"):
