@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 from config import ROOT, VERSION
 from tests import write_settings
 from tests.test_architecture import ALLOWED
-from webapp import doors
+from webapp import auth, doors
 from webapp.ml.schema import Feature, Output
 from webapp.services import registry
 
@@ -121,15 +121,15 @@ def test_every_target_of_make_is_described() -> None:
     assert [t for t in targets if f"`make {t}`" not in said("commands")] == []
 
 
-def test_every_route_of_the_api_is_described(app: Flask) -> None:
-    page = said("api")
+@pytest.mark.parametrize(("page", "faces"), [("api", {"api", "probes"}), ("wire", auth.WIRE_FACES)])
+def test_every_route_for_programs_is_described(app: Flask, page: str, faces: set[str]) -> None:
     routes = [
         f"`{method} {rule.rule}`"
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.split(".")[0] in ("api", "probes", "wire")
+        if rule.endpoint.split(".")[0] in faces
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     ]
-    assert [route for route in routes if route not in page] == []
+    assert routes and [route for route in routes if route not in said(page)] == []
 
 
 def test_every_error_type_is_described_with_its_status() -> None:

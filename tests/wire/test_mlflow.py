@@ -80,7 +80,7 @@ def test_every_address_is_answered(invoke: Invoke, path: str) -> None:
 
 def test_a_number_is_answered_as_one(invoke: Invoke, api: Callable[[str], Any]) -> None:
     model = api("alice")("GET", "/models/diabetes")[1]
-    row = {feature["name"]: 0.01 for feature in model["schema"]["features"]}
+    row = {feature["name"]: feature["example"] for feature in model["schema"]["features"]}
     [predicted] = answered(invoke({"dataframe_records": [row]}, "/models/diabetes/invocations"))
     assert type(predicted) is float
 

@@ -51,6 +51,7 @@ __all__ = [
     "PUBLISHERS",
     "SIGNED_IN",
     "TOKEN_FACES",
+    "WIRE_FACES",
     "actor",
     "address",
     "agent",

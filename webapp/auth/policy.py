@@ -67,6 +67,11 @@ POLICY: dict[str, Roles] = {
     "open_inference.metadata": SIGNED_IN,
     "open_inference.model_ready": SIGNED_IN,
     "open_inference.infer": PREDICTORS,
+    "open_inference.index": SIGNED_IN,
+    "open_inference.statistics": SIGNED_IN,  # of the records that they may see, which the service asks
+    "predict_v1.models": SIGNED_IN,
+    "predict_v1.status": SIGNED_IN,
+    "predict_v1.predict": PREDICTORS,
     "mlflow.ping": ANYONE,
     "mlflow.version": SIGNED_IN,
     "mlflow.invoke_default": PREDICTORS,
@@ -149,12 +154,19 @@ POLICY: dict[str, Roles] = {
     "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.
-TOKEN_FACES = frozenset({"api", "open_inference", "mlflow"})
+TOKEN_FACES = frozenset({"api", "open_inference", "predict_v1", "mlflow"})
 #: Those of other servers' protocols, some of whose clients can show no token.
 WIRE_FACES = TOKEN_FACES - {"api"}
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.
 CHECKED_AT_COMMIT = frozenset(
-    {"api.predict", "api.predict_default", "open_inference.infer", "mlflow.invoke", "mlflow.invoke_default"}
+    {
+        "api.predict",
+        "api.predict_default",
+        "open_inference.infer",
+        "predict_v1.predict",
+        "mlflow.invoke",
+        "mlflow.invoke_default",
+    }
 )
 #: They take so many files, which may be larger than other bodies.
 UPLOADS = {"jobs.new": 1, "submissions.new": 3}

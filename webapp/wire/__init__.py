@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask, Response
 
 from webapp.extensions import csrf
-from webapp.wire import mlflow, open_inference
+from webapp.wire import mlflow, open_inference, predict_v1, repository
 from webapp.wire.open_inference import SHORTCUT
 
 __all__ = ["PREFIXES", "SHORTCUTS", "init_app", "refusal"]
@@ -17,11 +17,12 @@ SHORTCUTS = [SHORTCUT]
 #: Where the protocols live, and how each tells an error.
 PREFIXES: dict[str, Callable[[Exception], Response]] = {
     "/v2": open_inference.refuse,
+    "/v1": open_inference.refuse,
     **dict.fromkeys(("/invocations", "/ping", "/health", "/version"), mlflow.refuse),
 }
 #: Addresses of MLflow among those of the pages.
 INVOCATIONS = re.compile(r"/models/[^/]+(/[^/]+)?/invocations")
-BLUEPRINTS = [open_inference.blueprint, mlflow.blueprint]
+BLUEPRINTS = [repository.blueprint, predict_v1.blueprint, mlflow.blueprint]
 
 
 def init_app(app: Flask) -> None:
