@@ -67,8 +67,8 @@ POLICY: dict[str, Roles] = {
     "open_inference.metadata": SIGNED_IN,
     "open_inference.model_ready": SIGNED_IN,
     "open_inference.infer": PREDICTORS,
-    "open_inference.index": SIGNED_IN,
-    "open_inference.statistics": SIGNED_IN,  # of the records that they may see, which the service asks
+    "repository.index": SIGNED_IN,
+    "repository.statistics": SIGNED_IN,  # of the records that they may see, which the service asks
     "predict_v1.models": SIGNED_IN,
     "predict_v1.status": SIGNED_IN,
     "predict_v1.predict": PREDICTORS,
@@ -154,7 +154,7 @@ POLICY: dict[str, Roles] = {
     "assets.send": ANYONE,
 }
 #: Faces of programs: they take tokens and never the cookie.
-TOKEN_FACES = frozenset({"api", "open_inference", "predict_v1", "mlflow"})
+TOKEN_FACES = frozenset({"api", "open_inference", "repository", "predict_v1", "mlflow"})
 #: Those of other servers' protocols, some of whose clients can show no token.
 WIRE_FACES = TOKEN_FACES - {"api"}
 #: Their records are committed only if no account changed meanwhile, so they may trust a recent count.

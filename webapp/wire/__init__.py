@@ -22,7 +22,7 @@ PREFIXES: dict[str, Callable[[Exception], Response]] = {
 }
 #: Addresses of MLflow among those of the pages.
 INVOCATIONS = re.compile(r"/models/[^/]+(/[^/]+)?/invocations")
-BLUEPRINTS = [repository.blueprint, predict_v1.blueprint, mlflow.blueprint]
+BLUEPRINTS = [open_inference.blueprint, repository.blueprint, predict_v1.blueprint, mlflow.blueprint]
 
 
 def init_app(app: Flask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Blueprint, Response
 
 from webapp.auth import actor
 from webapp.doors import desk, json_response
@@ -12,8 +12,9 @@ from webapp.errors import InvalidInput, Problem
 from webapp.services import states, usage
 from webapp.services.usage import Usage
 from webapp.wire.bodies import json_object, sent
-from webapp.wire.open_inference import blueprint
 from webapp.wording import said
+
+blueprint = Blueprint("repository", __name__, url_prefix="/v2")
 
 
 @blueprint.post("/repository/index")
