@@ -25,7 +25,7 @@ def test_versions_are_told_apart_and_every_record_is_counted(ledger: Ledger) -> 
     for day in (0, 1, 9, 40):
         ledger.write(created_us=NOON + day * DAY, latency_us=1000)
     ledger.write(version=2, created_us=NOON, latency_us=5000)
-    ledger.write(model="purchase")
+    ledger.write(model="diabetes")
     ledger.write(created_us=NOON + 50 * DAY, channel="shadow")
     for _ in range(2):  # before the counts are kept ready, and after
         second, first = usage(ledger.actors["dave"], "iris")
