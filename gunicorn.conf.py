@@ -118,7 +118,7 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: object, worker: Any) -> None:
     """Count and send what has not been yet."""
-    if application := getattr(worker, "wsgi", None):  # none, where it never came so far
+    if application := worker.app.callable:  # none, where it never came so far
         application.extensions["meter_reader"].read()
         application.extensions["tracing"].stop()
 

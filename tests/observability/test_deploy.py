@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from config import ROOT
+from webapp.auth import CHECKED_AT_COMMIT
 
 DEPLOY = ROOT / "deploy"
 METRIC = re.compile(r"\bparecer_[a-z_]+")
@@ -88,6 +89,15 @@ def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in SEVERITIES and re.fullmatch(r"\d+m", rule["for"])
         assert rule["annotations"]["summary"].endswith(".") and rule["annotations"]["runbook"].endswith(".")
+
+
+def test_alerts_about_predictions_know_every_way_to_ask_for_one() -> None:
+    asked = re.findall(r'endpoint=~"([^"]+)"', " ".join(rule["expr"] for rule in rules()))
+    assert (
+        asked
+        and [(text, way) for text in asked for way in CHECKED_AT_COMMIT if not re.fullmatch(text, way)] == []
+    )
+    assert not any(re.fullmatch(text, "api.list_predictions") for text in asked)
 
 
 def test_panels_have_places_of_their_own_and_a_source_to_choose() -> None:
