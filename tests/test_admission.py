@@ -84,8 +84,15 @@ def test_one_who_asks_much_does_not_keep_others_waiting(gate: Admission) -> None
 
 
 def test_probes_and_pages_do_not_wait(gate: Admission) -> None:
-    crowd(gate, *[("a", PREDICT)] * 20, ("probe", "/livez"), ("page", "/login"), ("k8s", "/v2/health/live"))
-    assert {"probe", "page", "k8s"} <= set(served(gate)[:10])
+    crowd(
+        gate,
+        *[("a", PREDICT)] * 20,
+        ("probe", "/livez"),
+        ("page", "/login"),
+        ("k8s", "/v2/health/live"),
+        ("mlflow", "/ping"),
+    )
+    assert {"probe", "page", "k8s", "mlflow"} <= set(served(gate)[:10])
 
 
 def test_without_pressure_everybody_goes_straight_in(
@@ -96,12 +103,23 @@ def test_without_pressure_everybody_goes_straight_in(
     assert [status for status, _, _ in crowd(gate, *[("a", PREDICT)] * 20)] == [200] * 20
 
 
-def test_each_protocol_is_refused_in_its_own_words(gate: Admission, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/v2/models/iris/infer", {"error"}),
+        ("/v1/models/iris:predict", {"error"}),
+        ("/invocations", {"error_code", "message"}),
+        ("/models/iris/1/invocations", {"error_code", "message"}),
+    ],
+)
+def test_each_protocol_is_refused_in_its_own_words(
+    gate: Admission, monkeypatch: pytest.MonkeyPatch, path: str, members: set[str]
+) -> None:
     monkeypatch.setattr(admission, "PROMPT", -60)
     monkeypatch.setattr(gate, "_wait", lambda _environ: False)
-    status, headers, body = ask(gate, "a", "/v2/models/iris/infer")
+    status, headers, body = ask(gate, "a", path)
     assert (
-        status == 503 and headers["Content-Type"] == "application/json" and set(json.loads(body)) == {"error"}
+        status == 503 and headers["Content-Type"] == "application/json" and set(json.loads(body)) == members
     )
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 #: Where probes ask: they must tell how it is under pressure, too. Pages are asked for by people, one by one.
-PROBES = "/v2/health/"
+PROBES = ("/v2/health/", "/ping", "/health", "/version")
+#: The end of addresses of MLflow, some of them among those of the pages.
+INVOCATIONS = "/invocations"
 #: Seconds that a request may have lain in the loop without there being pressure.
 PROMPT = 0.02
 #: Seconds of work that may be under way together, and at how few and many requests that begins to count.
@@ -65,9 +67,10 @@ class Admission:
         pressed = (
             self._lines or self._inside - Unreader.awaited >= self._room or time.time() - self._now() > PROMPT
         )
-        if pressed and self._takes_turns(environ["PATH_INFO"]):
+        face = self._face(environ["PATH_INFO"]) if pressed else None
+        if face is not None:
             if not self._wait(environ):
-                return self._refuse(environ, start_response)
+                return self._refuse(face, environ, start_response)
         else:
             self._inside += 1
         try:
@@ -76,8 +79,13 @@ class Admission:
             self._inside -= 1
             self._finished += 1
 
-    def _takes_turns(self, path: str) -> bool:
-        return path.startswith(self._faces) and not path.startswith(PROBES)
+    def _face(self, path: str) -> str | None:
+        """Under which prefix a program asks; None for who does not take turns."""
+        if path.endswith(INVOCATIONS):
+            return INVOCATIONS
+        if path.startswith(PROBES):
+            return None
+        return next((face for face in self._faces if path.startswith(face)), None)
 
     def _wait(self, environ: WSGIEnvironment) -> bool:
         """Wait for this request's turn, and go inside; False where that would take too long."""
@@ -137,9 +145,8 @@ class Admission:
             self._lines[caller] = line
         return turn
 
-    def _refuse(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _refuse(self, face: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         clock, request_id = time.perf_counter_ns(), os.urandom(12).hex()
-        face = next(face for face in self._faces if environ["PATH_INFO"].startswith(face))
         kind, body = self._refusals[face]
         observability.note(environ["REQUEST_METHOD"], ENDPOINT, 503, clock, request_id, None)
         own = [

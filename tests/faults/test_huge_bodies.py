@@ -25,6 +25,8 @@ ADDRESSES = [
     "/api/v1/models/iris/predict",
     "/api/v1/predictions/pred_0/outcome",
     "/v2/models/iris/infer",
+    "/v1/models/iris:predict",
+    "/invocations",
 ]
 CHUNKED = "Transfer-Encoding: chunked"
 PIECE = 64 * 1024
