@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,8 +19,8 @@ LONG = contract.configuration(100, 500)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_generated_requests_find_the_contract_kept(server: Server, role: str) -> None:
-    found = keep(server, role, SHORT[role])
+def test_generated_requests_find_the_contract_kept(asked: Asked, role: str) -> None:
+    found = keep(asked, role, SHORT[role])
     assert found.requests["fuzzing"] >= 100
     assert found.sequences >= 10
 
@@ -27,23 +28,29 @@ def test_generated_requests_find_the_contract_kept(server: Server, role: str) ->
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_hundred_requests_an_operation_find_it_kept(server: Server, role: str) -> None:
-    found = keep(server, role, LONG)
+def test_a_hundred_requests_an_operation_find_it_kept(asked: Asked, role: str) -> None:
+    found = keep(asked, role, LONG)
     print(role, f"{found.seconds:.0f} s", dict(found.requests), found.sequences, dict(found.statuses))
     assert found.sequences >= 500
 
 
+class Asked(NamedTuple):
+    """A server, and two access tokens of each role: wrong passwords, sent by the thousand, will close the sign-in."""
+
+    server: Server
+    tokens: dict[str, tuple[str, str]]
+
+
 @pytest.fixture(scope="module")
-def server(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def asked(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("contract") / "data"
     shutil.copytree(furnished, folder)
-    with serve(folder, JOB_WORKER="true", WORKERS="1") as running:
-        yield running
+    with serve(folder, JOB_WORKER="true", WORKERS="1", ACCESS_TOKEN_MINUTES="240") as running:
+        yield Asked(running, {r: (running.login(n), running.login(n)) for r, n in ROLES.items() if n})
 
 
-def keep(server: Server, role: str, config: dict[str, object]) -> contract.Outcome:
-    name = ROLES[role]
-    tokens = (server.login(name), server.login(name)) if name else (None, None)
-    found = contract.run(server.address, config, *tokens)
+def keep(asked: Asked, role: str, config: dict[str, object]) -> contract.Outcome:
+    tokens = asked.tokens.get(role, (None, None))
+    found = contract.run(asked.server.address, config, *tokens)
     assert not found.failures, "\n\n".join(f"{name}\n{told}" for name, told in found.failures.items())
     return found

@@ -22,6 +22,10 @@ class Operation(NamedTuple):
     parameters: list[Node]
 
     @property
+    def base(self) -> str:
+        return "" if "servers" in self.told else "/api/v1"
+
+    @property
     def name(self) -> str:
         return str(self.told["operationId"])
 
@@ -56,7 +60,7 @@ class Sender:
         if body is None:
             return None
         answer = self._client.open(
-            f"/api/v1{operation.path.format(**in_path)}",
+            operation.base + operation.path.format(**in_path),
             method=operation.method.upper(),
             query_string={name: value for (place, name), value in given.items() if place == "query"},
             headers=headers,
