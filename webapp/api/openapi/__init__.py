@@ -19,11 +19,12 @@ from webapp.api.openapi import (
     releases,
     submissions,
     tokens,
+    wire,
 )
 from webapp.services.registry import ModelDetail
 
 #: In the order in which they are shown; each has TAG, ABOUT, SCHEMAS and `routes`.
-PARTS = (tokens, models, predictions, records, audit, jobs, releases, experiments, submissions)
+PARTS = (tokens, models, predictions, records, audit, jobs, releases, experiments, submissions, wire)
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
