@@ -168,12 +168,16 @@ def test_tritonclient(server: Server, tmp_path: Path) -> None:
     assert told["server"]["name"] == "parecer" and "binary_tensor_data" in told["server"]["extensions"]
     assert told["model"] == told["version"]
     assert [(i["name"], i["datatype"]) for i in told["model"]["inputs"]] == [(n, "FP64") for n in FLOWERS[0]]
+    assert {m["name"]: m["state"] for m in told["index"]} == dict.fromkeys(
+        ("iris", "diabetes", "purchase"), "READY"
+    )
+    assert [m["name"] for m in told["statistics"]["model_stats"]] == ["iris"]
 
 
 def test_kserve(server: Server, tmp_path: Path) -> None:
-    json, binary = {"protocol": "v2", "binary": False}, {"protocol": "v2", "binary": True}
-    trial = tried(server, tmp_path, "kserve", "ask_kserve", json, binary)
-    check(server, trial, set(), {"gaps beside values"})
+    ways = [{"protocol": "v1"}, {"protocol": "v2", "binary": False}, {"protocol": "v2", "binary": True}]
+    trial = tried(server, tmp_path, "kserve", "ask_kserve", *ways)
+    check(server, trial, set(), set(), {"gaps beside values"})
     assert trial.calls.pop("unknown model ready") is False
     assert trial.calls and all(trial.calls.values())
 

@@ -59,7 +59,8 @@ async def ask_v2(case):
 async def ask_v1(case):
     rows = {"instances": case["matrix"] if "matrix" in case else case["rows"]}
     async with InferenceRESTClient(RESTConfig(protocol="v1")) as client:
-        return await client.infer(case["url"], rows, case["model"], headers=authorised(case))
+        told = await client.infer(case["url"], rows, case["model"], headers=authorised(case))
+    return {"predict": told["predictions"], "prediction_id": told["prediction_ids"]}
 
 
 def refusal(error):
@@ -70,7 +71,7 @@ def refusal(error):
 
 async def probes(given):
     made = {}
-    for protocol in ("v2",):
+    for protocol in ("v1", "v2"):
         async with InferenceRESTClient(RESTConfig(protocol=protocol)) as client:
             made[f"model ready, {protocol}"] = await client.is_model_ready(
                 given["url"], "iris", authorised(given)

@@ -75,6 +75,8 @@ def calls(given):
         "server": client.get_server_metadata(headers=headers),
         "model": client.get_model_metadata("iris", headers=headers),
         "version": client.get_model_metadata("iris", "1", headers=headers),
+        "index": client.get_model_repository_index(headers=headers),
+        "statistics": client.get_inference_statistics("iris", headers=headers),
         #        "index": client.get_model_repository_index(headers=headers),
         #        "statistics": client.get_inference_statistics("iris", headers=headers),
     }
