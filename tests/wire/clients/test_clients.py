@@ -35,6 +35,7 @@ ANSWERED: dict[str, dict[str, Any]] = {
     "a regression": {"model": "diabetes", "rows": [PATIENT], "outputs": ["predict", "prediction_id"]},
     "texts": {"model": "purchase", "rows": VISITS},
     "one row with gaps": {"model": "purchase", "rows": [GAP]},
+    "a missing number": {"model": "purchase", "rows": [VISITS[0], {**VISITS[1], "age": None}]},
     "gaps beside values": {"model": "purchase", "rows": [*VISITS, GAP]},
 }
 #: What has none, with its status and some of what is said.
@@ -189,14 +190,14 @@ def test_mlserver_infer(server: Server, tmp_path: Path) -> None:
 
 def test_open_inference_openapi(server: Server, tmp_path: Path) -> None:
     trial = tried(server, tmp_path, "open-inference", "ask_open_inference", {})
-    check(server, trial, {"gaps beside values"})
+    check(server, trial, {"a missing number", "gaps beside values"})
     assert trial.calls["server"]["name"] == "parecer"
     assert trial.calls["model"]["versions"] == ["1"] and trial.calls["model"] == trial.calls["version"]
 
 
 def test_pydantic_open_inference(server: Server, private: str, tmp_path: Path) -> None:
     trial = tried(server, tmp_path, "open-inference", "ask_pydantic_open_inference", {}, url=private)
-    check(server, trial, {"gaps beside values"}, by="bob")
+    check(server, trial, {"a missing number", "gaps beside values"}, by="bob")
     assert trial.calls == {"ready": True, "valid": None, "unknown ready": False}
 
 
