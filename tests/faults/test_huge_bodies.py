@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import socket
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import repeat
@@ -47,8 +47,10 @@ def multipart(parts: int) -> bytes:
 
 
 def bomb() -> bytes:
-    """1 MB that unpacks to 1 GB."""
-    return gzip.compress(bytes(2**20), 9) * 1024
+    """1 MB that unpacks to 1 GB, in one stream without an end."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + block * 1024
 
 
 BODIES = {
