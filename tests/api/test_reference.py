@@ -69,19 +69,32 @@ def schemas(app: Flask, api: Callable[[str], Any]) -> dict[str, Any]:
     return {name: body["schema"] for name, (_, body) in shown.items()}
 
 
+def usual(feature: dict[str, Any]) -> Any:
+    """A value that fits."""
+    if feature["kind"] in ("number", "integer"):
+        return round(feature["learned"]["minimum"])
+    if feature["choices"]:
+        return feature["choices"][0]["value"]
+    return True if feature["kind"] == "boolean" else "a"
+
+
+def edges(feature: dict[str, Any]) -> list[float]:
+    limits = (feature["minimum"], feature["maximum"])
+    return [limit + d for limit in limits if limit is not None for d in (-1, -1e-9, 0, 1e-9, 1)]
+
+
 def values(feature: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Mostly such as fit, and of every kind that does not."""
     low, high = feature["minimum"], feature["maximum"]
-    edges = [v + d for v in (low, high) if v is not None for d in (-1, -1e-9, 0, 1e-9, 1)]
-    usual = {
+    fitting = {
         "number": st.floats(low or -100, high or 100) | st.integers(int(low or 0), int(high or 100)),
         "integer": st.integers(int(low or 0), int(high or 100)),
         "boolean": st.booleans(),
         "text": st.text(max_size=40),
         "category": st.sampled_from([c["value"] for c in feature["choices"]] or ["a"]),
     }[feature["kind"]]
-    odd = st.sampled_from([*STRANGE, *edges]) | st.floats() | st.text(max_size=5) | st.integers()
-    return st.one_of(*[usual] * 20, odd)
+    odd = st.sampled_from([*STRANGE, *edges(feature)]) | st.floats() | st.text(max_size=5) | st.integers()
+    return st.one_of(*[fitting] * 20, odd)
 
 
 def rows(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -128,6 +141,19 @@ def try_all(ask: Callable[[Any], str], schema: dict[str, Any], examples: int) ->
 
     check()
     return seen
+
+
+def test_each_strange_value_in_each_place_is_taken_as_the_documentation_says(
+    client: FlaskClient, token: Callable[[str], str], schemas: dict[str, Any]
+) -> None:
+    seen: Counter[str] = Counter()
+    for name, schema in schemas.items():
+        ask = partial(send, client, token("alice"), name, schema)
+        row = {feature["name"]: usual(feature) for feature in schema["features"]}
+        assert ask(row) == "200"
+        for feature in schema["features"]:
+            seen.update(ask({**row, feature["name"]: value}) for value in [*STRANGE, *edges(feature)])
+    assert set(seen) == {"200", "400", "422"}
 
 
 @pytest.mark.timeout(600)
