@@ -58,7 +58,7 @@ KEY: Node = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "Send the same key again to get the same records instead of new ones; kept for at least 24 hours.",
-    "schema": {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]+$"},
+    "schema": {**TEXT, "pattern": '^"?[!#-~]{1,255}"?$'},
 }
 PREFER: Node = {
     "name": "Prefer",
