@@ -136,3 +136,9 @@ def test_a_key_that_was_used_with_another_request_is_told_apart(send: Send) -> N
 def test_nothing_is_kept_of_a_request_that_was_refused(send: Send) -> None:
     assert send({"Idempotency-Key": "mended"}, data=row(petal_width="wide")).status_code == 422
     assert send({"Idempotency-Key": "mended"}).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+def test_a_packed_body_is_no_json(send: Send, encoding: str) -> None:
+    answer = send({"Content-Encoding": encoding})
+    assert (answer.status_code, "without a Content-Encoding" in answer.text) == (415, True)

@@ -28,6 +28,8 @@ def json_body(most: int | None = None) -> dict[str, Any]:
         raise errors.UnsupportedMedia(
             said("Send the body as JSON, with the header Content-Type: application/json.")
         )
+    if asked.environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise errors.UnsupportedMedia(said("Send the body as it is, without a Content-Encoding."))
     data = raw_body(most)
     try:
         body = orjson.loads(data)
