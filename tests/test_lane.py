@@ -162,7 +162,7 @@ V2 = "/v2/models/iris/infer"
 TENSOR = {"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}
 BYTES = struct.pack("<4d", *TENSOR["data"])  # type: ignore[misc]
 FRAMED = {**TENSOR, "data": None, "parameters": {"binary_data_size": len(BYTES)}}
-HEAD = json.dumps({"inputs": [FRAMED], "parameters": {"binary_data_output": True}}).encode()
+HEAD = json.dumps({"id": "b", "inputs": [FRAMED], "parameters": {"binary_data_output": True}}).encode()
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,8 @@ def test_what_waits_and_what_answers_is_looked_up(client: FlaskClient, api: Api)
     assert told['parecer_live_version_info{model="iris",version="1"}'] == 1
     assert told['parecer_up{part="database"}'] == told['parecer_up{part="sealing"}'] == 1
     assert told['parecer_jobs{state="waiting"}'] == told["parecer_job_workers"] == 0
-    assert told["parecer_unsealed_leaves"] >= 1 and 0 <= told["parecer_seal_lag_seconds"] < 60
+    # The oldest is from when the models of this run of tests were published.
+    assert told["parecer_unsealed_leaves"] >= 1 and told["parecer_seal_lag_seconds"] >= 0
     assert 0 < told["parecer_disk_free_bytes"] < told["parecer_disk_size_bytes"]
 
 
