@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import Interaction
 
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
 # What schemathesis takes for an answer to a good request and to a bad one, and what an operation may say besides.
 GOOD = ["2xx", "304", "401", "403", "404", "409"]
 BAD = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "428", "429"]
@@ -36,16 +38,18 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def configuration(cases: int, sequences: int, *, coverage: bool = True) -> dict[str, Any]:
-    """All checks; so many generated cases an operation, and sequences in all, and every limit of every parameter."""
+def configuration(
+    cases: int, sequences: int, *, phases: Collection[str] = PHASES, seed: int = 6
+) -> dict[str, Any]:
+    """All checks, in these phases; so many generated cases an operation, and up to so many sequences in all."""
     return {
-        "seed": 6,
+        "seed": seed,
         "continue-on-failure": True,
         "suppress-health-check": ["all"],
-        "generation": {"max-examples": cases, "database": "none", "deterministic": True},
+        "generation": {"max-examples": cases, "database": "none"},
         "phases": {
-            "coverage": {"enabled": coverage},
-            "stateful": {"generation": {"max-examples": sequences}},
+            **{phase: {"enabled": phase in phases} for phase in PHASES},
+            "stateful": {"enabled": "stateful" in phases, "generation": {"max-examples": sequences}},
         },
         "checks": {
             "positive_data_acceptance": {"expected-statuses": GOOD},
