@@ -123,7 +123,7 @@ def _predict(
     return operation(
         operation_id,
         summary,
-        body=request({"oneOf": [_one(row), _many(row)]}, example and {"inputs": example}),
+        body=request({"oneOf": [_one(row), _many(row), _each()]}, example and {"inputs": example}),
         parameters=[*(parameters or []), KEY, PREFER],
         answers={
             "200": answer("One answer, or one for each row", either, links=found),
@@ -138,7 +138,15 @@ def _one(row: Schema) -> Schema:
 
 
 def _many(row: Schema) -> Schema:
-    return _either(body_of({"instances": {**list_of(row), "minItems": 1}}, _OPTIONS) | {"title": "Many rows"})
+    options = _OPTIONS | {"on_error": {"const": "all", "description": "A bad row refuses all; the default."}}
+    return _either(body_of({"instances": {**list_of(row), "minItems": 1}}, options) | {"title": "Many rows"})
+
+
+def _each() -> Schema:
+    rows = {"type": "array", "minItems": 1, "description": "Rows; bad ones are answered with their problems."}
+    alone = {"on_error": {"const": "row", "description": "A bad row refuses itself alone."}}
+    options = {name: schema for name, schema in _OPTIONS.items() if name not in alone}
+    return _either(body_of({"instances": rows, **alone}, options) | {"title": "Many rows, each for itself"})
 
 
 def _either(body: Schema) -> Schema:
