@@ -104,9 +104,8 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["meter_reader"].follow("web")
     worker.wsgi.extensions["tracing"].start(settings.version)
     if settings.max_wait_seconds:
-        from webapp.admission import (
-            Admission,
-        )  # with Flask, which must not be loaded before gevent has its way
+        # With Flask, which must not be loaded before gevent has its way.
+        from webapp.admission import Admission
 
         worker.wsgi = Admission(worker.wsgi, settings.max_wait_seconds)
     bound_memory()

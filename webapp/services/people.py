@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from webapp.db import Change, TokenFamily, User
@@ -74,25 +74,23 @@ def on_behalf(user_id: int) -> Actor:
 
     Another password does not end the work: it was asked for by whom it belongs to.
     """
-    current = session()
-    current.rollback()
-    try:
-        number = access_number(current)  # first, as in `recheck`
-        user = current.get(User, user_id, populate_existing=True)
-        if user is None or user.disabled_us is not None:
-            raise NotAllowed("The account it was made by is disabled.")
-        return Actor(user.id, user.username, user.role, access=number, stamp=user.stamp)
-    finally:
-        current.rollback()
+    found = _as_now(User.id == user_id)
+    if found is None:
+        raise NotAllowed("The account it was made by is disabled.")
+    return found
 
 
 def named(username: str) -> Actor | None:
     """An account by its name, as it is now; None where there is none, or it is disabled."""
+    return _as_now(User.username == username.lower())
+
+
+def _as_now(which: ColumnElement[bool]) -> Actor | None:
     current = session()
     current.rollback()
     try:
         number = access_number(current)  # first, as in `recheck`
-        user = current.scalar(select(User).where(User.username == username.lower()))
+        user = current.scalar(select(User).where(which).execution_options(populate_existing=True))
         if user is None or user.disabled_us is not None:
             return None
         return Actor(

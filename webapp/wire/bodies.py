@@ -17,7 +17,8 @@ from webapp.wording import said
 
 #: zlib's window bits for each Content-Encoding; gzip and zlib are told apart by their first bytes.
 PACKED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
-DETAIL_LISTS = 5
+#: Problems of one request that are told one by one.
+MOST_TOLD = 5
 LONGEST_TEXT = 200
 
 
@@ -93,7 +94,7 @@ def repeatable(ask: Ask, data: bytes) -> None:
 
 def in_short(error: InvalidInput) -> str:
     """All that is wrong in one line, for protocols that have no place for more."""
-    told = [f"{_place(p.pointer)}{p.detail}" for p in error.problems[:DETAIL_LISTS]]
+    told = [f"{_place(p.pointer)}{p.detail}" for p in error.problems[:MOST_TOLD]]
     more = len(error.problems) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
 

@@ -26,9 +26,8 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
 
 def _read(operation: dict[str, Any]) -> dict[str, Any]:
     answers, named = operation["responses"], operation["parameters"]
-    if "servers" in operation or JSON not in answers["200"].get(
-        "content", {}
-    ):  # another protocol has no tags
+    # Another protocol has no tags.
+    if "servers" in operation or JSON not in answers["200"].get("content", {}):
         return operation
     links = LINK if {"$ref": f"#/components/parameters/{CURSOR}"} in named else {}
     told = {**answers["200"], "headers": {**TAG, **answers["200"]["headers"], **links}}
